@@ -1,0 +1,1 @@
+"""The gateway: kong.yml and what is made of it."""

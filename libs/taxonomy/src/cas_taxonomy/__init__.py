@@ -1,0 +1,1 @@
+"""The canonical option lists of the marketplace."""
