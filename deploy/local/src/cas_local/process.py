@@ -1,0 +1,145 @@
+"""One child process: started, watched, stopped, and never outliving the process that started it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+POLL_SECONDS = 0.02
+TAIL_LINES = 20
+
+
+class StartFailed(Exception):
+    """A program ended, or did not become ready in time; the text carries its last log lines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Whom a child runs as; by default whoever starts it."""
+
+    uid: int | None = None
+    user_namespace: bool = False
+
+    def launch(self, command: Sequence[str], *, death_signal: signal.Signals) -> list[str]:
+        """Wrap a command so that it takes this identity and dies with this process."""
+        options = [f"--parent={os.getpid()}", f"--death-signal={death_signal.value}"]
+        if self.uid is not None:
+            options.append(f"--uid={self.uid}")
+        if self.user_namespace:
+            options.append("--user-namespace")
+        launcher = Path(__file__).with_name("launch.py")
+        return [sys.executable, "-I", "-S", str(launcher), *options, "--", *command]
+
+    def own(self, path: Path) -> None:
+        """Give a file or folder of ours to this identity."""
+        if self.uid is not None:
+            os.chown(path, self.uid, self.uid)
+
+
+class Process:
+    """A program with a name and a log file, in a session of its own so that Ctrl-C reaches only its parent.
+
+    The kernel sends ``stop_signal`` when the thread that called :meth:`start` ends, so call it from one that
+    lives as long as the program should.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        stop_signal: signal.Signals = signal.SIGTERM,
+        identity: Identity | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = command
+        self._environment = environment
+        self._stop_signal = stop_signal
+        self._identity = identity or Identity()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while the program runs."""
+        return self._child.pid if self._child and self.running else None
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs and before the first start; negative for a signal."""
+        return self._child.poll() if self._child else None
+
+    def start(self) -> None:
+        command = self._identity.launch(self._command, death_signal=self._stop_signal)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._child = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self, *, grace: float = 15.0) -> None:
+        """Ask politely, then after ``grace`` seconds kill whatever is left of its process group."""
+        if self._child is None:
+            return
+        if self.running:
+            self._child.send_signal(self._stop_signal)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(grace)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process group at once; harmless when it has ended."""
+        if self._child is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+
+    def wait_until(self, ready: Callable[[], bool], *, within: float) -> None:
+        """Poll until ready.
+
+        :raises StartFailed: when the program ends first or ``within`` seconds pass
+        """
+        deadline = time.monotonic() + within
+        while not ready():
+            if not self.running:
+                raise StartFailed(f"{self.name} ended with code {self.returncode}.\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{self.name} was not ready within {within:g} s.\n{self.tail()}")
+            time.sleep(POLL_SECONDS)
+
+    def finish(self, *, within: float) -> None:
+        """Wait for a program which is expected to end by itself.
+
+        :raises StartFailed: when it fails or takes longer than ``within`` seconds
+        """
+        if self._child is None:
+            raise RuntimeError(f"{self.name} has not been started.")
+        try:
+            code = self._child.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise StartFailed(f"{self.name} took longer than {within:g} s.\n{self.tail()}") from None
+        if code != 0:
+            raise StartFailed(f"{self.name} ended with code {code}.\n{self.tail()}")
+
+    def tail(self) -> str:
+        """Give the last lines of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
