@@ -1,0 +1,106 @@
+"""The database as a service sees it: transactions for writes, autocommit for single-statement reads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Enum, MetaData, create_engine, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from cas_kit.errors import DomainError, Unavailable
+from cas_kit.settings import ServiceSettings
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Declarative base of one service: subclass it once, so that each service has metadata of its own."""
+
+    __abstract__ = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if Base in cls.__bases__ and "metadata" not in cls.__dict__:
+            cls.metadata = MetaData(naming_convention=NAMING_CONVENTION)
+        super().__init_subclass__(**kwargs)
+
+
+def text_enum(values: type[StrEnum], *, name: str) -> Enum:
+    """A column type that stores the enum's value as text with a check constraint (docs/adr/0009)."""
+    return Enum(
+        values,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=None,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Database:
+    """Connections to one service's schema.
+
+    Every method that opens a connection raises `Unavailable` when the database cannot be reached or all connections
+    stay busy.
+    """
+
+    def __init__(self, settings: ServiceSettings, *, application_name: str) -> None:
+        self.engine = create_engine(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.database_pool_size,
+            max_overflow=0,
+            pool_timeout=settings.database_pool_timeout.total_seconds(),
+            connect_args={"application_name": application_name, "connect_timeout": 3},
+        )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose work is committed when the block ends and undone when it raises.
+
+        A `DomainError` with `keeps_transaction` is committed and raised all the same.
+        Nothing else commits: what an edge answers after this block is durable (docs/adr/0004).
+        """
+        with unavailable_when_unreachable(), Session(self.engine, expire_on_commit=False) as session:
+            try:
+                yield session
+            except DomainError as error:
+                if error.keeps_transaction:
+                    session.commit()
+                raise
+            session.commit()
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """A connection for single statements: no BEGIN, no COMMIT, each statement is its own transaction."""
+        with unavailable_when_unreachable(), self._autocommit.connect() as connection:
+            yield connection
+
+    def ping(self) -> None:
+        """Prove that a statement runs.
+
+        :raises Unavailable: it does not.
+        """
+        with self.autocommit() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def unavailable_when_unreachable() -> Iterator[None]:
+    """Turn a lost connection, an exhausted pool or a timed-out statement into `Unavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable from error

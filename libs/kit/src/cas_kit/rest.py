@@ -1,0 +1,290 @@
+"""The REST edge every service shares: app factory, request context, who is calling, preconditions."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cas_kit import telemetry
+from cas_kit.body import JsonRoute
+from cas_kit.db import Database
+from cas_kit.errors import (
+    BodyTooLarge,
+    DomainError,
+    InternalError,
+    Unauthenticated,
+    Unavailable,
+    VersionMismatch,
+)
+from cas_kit.problems import as_domain_error, problem_response
+from cas_kit.tokens import Principal, TokenVerifier
+
+JSON_BODY_LIMIT = 256 * 1024  # docs/spec/domain.md 9.2
+
+log = structlog.get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+ErrorRenderer = Callable[[Request, DomainError], Response]
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Whether this process should be sent requests; false from the moment it is told to stop."""
+
+    ready: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What endpoints are given; a service subclasses it with its own clients and settings."""
+
+    database: Database
+    verifier: TokenVerifier
+
+
+def create_app(
+    *,
+    title: str,
+    version: str,
+    routers: Sequence[APIRouter],
+    dependencies: Dependencies,
+    readiness: Readiness,
+    checks: Sequence[Callable[[], None]] = (),
+    render_error: ErrorRenderer = problem_response,
+    body_limit: int = JSON_BODY_LIMIT,
+) -> FastAPI:
+    """An application with the house rules: problem details, request ids, metrics, health, bounded bodies.
+
+    :param checks: called by /health/ready; each raises `Unavailable` when this process cannot serve.
+    :param render_error: how an error becomes an answer.
+    :param body_limit: bytes; a longer body is refused with 413 while it arrives.
+    """
+    app = FastAPI(
+        title=title, version=version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    app.state.dependencies = dependencies
+    app.state.render_error = render_error
+    for router in routers:
+        app.include_router(router)
+    app.include_router(_operations_router(readiness, [dependencies.database.ping, *checks]))
+    for error_type in (DomainError, RequestValidationError, HTTPException):
+        app.add_exception_handler(error_type, _answer_error)
+    app.add_middleware(RequestContext, render_error=render_error, body_limit=body_limit)
+    return app
+
+
+def router(*, tags: Sequence[str], route_class: type[JsonRoute] = JsonRoute) -> APIRouter:
+    """A router whose routes parse their bodies strictly."""
+    return APIRouter(tags=list(tags), route_class=route_class)
+
+
+def json_response(content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Render `content` (plain data, dataclasses, UUIDs, datetimes) as JSON; 50 times faster than FastAPI's own way."""
+    return Response(_encode(content), status, headers=dict(headers or {}), media_type="application/json")
+
+
+# ---- who is calling ----
+
+
+class Bearer(HTTPBearer):
+    """The dependency that demands an access token; it also documents the scheme in OpenAPI."""
+
+    def __init__(self) -> None:
+        super().__init__(scheme_name="bearer", bearerFormat="JWT", auto_error=False)
+
+    async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
+        """The caller.
+
+        A token that was seen before is answered for without leaving the event loop.
+
+        :raises Unauthenticated: there is no valid token.
+        """
+        token = bearer_token(request)
+        verifier: TokenVerifier = request.app.state.dependencies.verifier
+        if (principal := verifier.remembered(token)) is not None:
+            return principal
+        return await run_in_threadpool(verifier.verify, token)
+
+
+def bearer_token(request: Request) -> str:
+    """The token of the `Authorization` header.
+
+    :raises Unauthenticated: missing or malformed header.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("Missing or invalid authorization header")
+    return token.strip()
+
+
+authenticated = Bearer()
+PrincipalDep = Annotated[Principal, Depends(authenticated)]
+
+
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.dependencies.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(_database)]
+
+
+# ---- preconditions ----
+
+
+@dataclass(frozen=True, slots=True)
+class IfMatch:
+    """The `If-Match` header: None when absent, else the versions named; `anything` for `*`."""
+
+    versions: frozenset[str] | None
+    anything: bool = False
+
+    def check(self, current: int | None) -> None:
+        """Hold the stored version against the header.
+
+        :param current: None when the thing does not exist.
+        :raises VersionMismatch: the header names another version, or the thing does not exist.
+        """
+        if self.versions is None or (self.anything and current is not None):
+            return
+        if current is None or str(current) not in self.versions:
+            raise VersionMismatch(current)
+
+
+async def _if_match(request: Request) -> IfMatch:
+    header = request.headers.get("if-match")
+    if header is None:
+        return IfMatch(None)
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
+    return IfMatch(frozenset(tags), anything="*" in tags)
+
+
+IfMatchDep = Annotated[IfMatch, Depends(_if_match)]
+
+
+def etag(version: int) -> str:
+    """The entity tag of this version."""
+    return f'"{version}"'
+
+
+def not_modified(request: Request, tag: str) -> bool:
+    """Whether `If-None-Match` already names this entity tag."""
+    header = request.headers.get("if-none-match", "")
+    return header.strip() == "*" or tag in {part.strip().removeprefix("W/") for part in header.split(",")}
+
+
+# ---- plumbing ----
+
+
+class RequestContext:
+    """Outermost middleware: request id, body limit, metrics, one log line, and the last resort for a crash.
+
+    Plain ASGI: Starlette's BaseHTTPMiddleware adds 0.8 ms to each request.
+    """
+
+    def __init__(self, app: ASGIApp, *, render_error: ErrorRenderer, body_limit: int) -> None:
+        self._app = app
+        self._render_error = render_error
+        self._body_limit = body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Exchange(scope, receive, send, self._body_limit).run(self._app, self._render_error)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, body_limit: int) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self._left = body_limit
+        self._status = 0
+        offered = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        self._request_id = telemetry.new_request_id(offered.decode("latin-1"))
+
+    async def run(self, app: ASGIApp, render_error: ErrorRenderer) -> None:
+        token = telemetry.request_id.set(self._request_id)
+        started = time.perf_counter()
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            log.exception("request_crashed")
+            if self._status:
+                raise
+            response = render_error(Request(self.scope), InternalError())
+            await response(self.scope, self.receive, self.send)
+        finally:
+            self._record(time.perf_counter() - started)
+            telemetry.request_id.reset(token)
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise BodyTooLarge
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+    def _record(self, seconds: float) -> None:
+        route = getattr(self.scope.get("route"), "path", "unmatched")
+        method = self.scope["method"]
+        telemetry.HTTP_SECONDS.labels(method, route, self._status).observe(seconds)
+        if not route.startswith(("/health", "/metrics")):
+            log.info(
+                "request_answered",
+                method=method,
+                route=route,
+                status=self._status,
+                ms=round(seconds * 1000, 1),
+            )
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    answer: Response = request.app.state.render_error(request, as_domain_error(error))
+    return answer
+
+
+def _operations_router(readiness: Readiness, checks: Sequence[Callable[[], None]]) -> APIRouter:
+    """What orchestrators and monitoring ask; the gateway routes none of it."""
+    operations = APIRouter(include_in_schema=False)
+
+    @operations.get("/health/live")
+    async def live() -> Response:
+        return json_response({"status": "ok"})
+
+    @operations.get("/health/ready")
+    def ready() -> Response:
+        if not readiness.ready:
+            raise Unavailable
+        for check in checks:
+            check()
+        return json_response({"status": "ok"})
+
+    @operations.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return operations

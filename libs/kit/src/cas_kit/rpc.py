@@ -1,0 +1,229 @@
+"""The gRPC edge every service shares: server and client with deadlines, retries of safe calls, one error mapping."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from cas_kit import telemetry
+from cas_kit.errors import DomainError, InternalError, Kind, Unavailable
+
+WORKERS = 16
+# More than this many calls at once are refused early instead of queueing past their deadlines.
+MAX_CONCURRENT_CALLS = 64
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+REQUEST_ID = "x-request-id"
+ERROR_CODE = "cas-error-code"
+
+log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+STATUS = {
+    Kind.MALFORMED: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Kind.FORBIDDEN: grpc.StatusCode.PERMISSION_DENIED,
+    Kind.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Kind.NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
+    Kind.CONFLICT: grpc.StatusCode.FAILED_PRECONDITION,
+    Kind.VERSION_MISMATCH: grpc.StatusCode.ABORTED,
+    Kind.TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.UNSUPPORTED: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+    Kind.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Kind.INTERNAL: grpc.StatusCode.INTERNAL,
+    Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+class RemoteRefusal(Exception):
+    """Another service understood the call and refused it; repeating it changes nothing.
+
+    `code` is the stable error code of that service, `status` the gRPC status.
+    """
+
+    def __init__(self, status: grpc.StatusCode, code: str) -> None:
+        super().__init__(f"{status.name} ({code})")
+        self.status = status
+        self.code = code
+
+
+# ---- server ----
+
+
+class RpcServer:
+    """A gRPC server with the health service; `register` adds the servicers."""
+
+    def __init__(self, register: Callable[[grpc.Server], None]) -> None:
+        self._server = grpc.server(
+            ThreadPoolExecutor(WORKERS, thread_name_prefix="rpc"),
+            interceptors=[_Edge()],
+            maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
+            options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)],
+        )
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        register(self._server)
+
+    def start(self, *, host: str, port: int) -> int:
+        """Begin to serve; returns the port (a free one for 0).
+
+        :raises RuntimeError: the address is taken.
+        """
+        bound = self._server.add_insecure_port(f"{host}:{port}")
+        self._server.start()
+        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        return bound
+
+    def announce_stop(self) -> None:
+        """Tell watching clients to go elsewhere; calls are still answered."""
+        self._health.enter_graceful_shutdown()
+
+    def stop(self, grace: timedelta) -> None:
+        """Refuse new calls, let running ones finish within `grace`, then end them."""
+        self._server.stop(grace.total_seconds()).wait()
+
+
+class _Edge(grpc.ServerInterceptor):
+    """Wraps every unary call: request id, deadline, error mapping, metrics. One interceptor, since each costs time."""
+
+    def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Any], details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = continuation(details)
+        if handler is None or not handler.unary_unary or details.method.startswith("/grpc.health."):
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            _answering(details.method, handler.unary_unary),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+def _answering(method: str, behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        started = time.perf_counter()
+        offered = dict(context.invocation_metadata()).get(REQUEST_ID)
+        id_token = telemetry.request_id.set(telemetry.new_request_id(str(offered or "")))
+        deadline_token = _deadline.set(_deadline_of(context))
+        status = grpc.StatusCode.OK
+        try:
+            return behaviour(request, context)
+        except Exception as error:
+            refusal = error if isinstance(error, DomainError) else InternalError()
+            if refusal is not error:
+                log.exception("rpc_crashed", method=method)
+            status = STATUS[refusal.kind]
+            context.set_trailing_metadata(((ERROR_CODE, refusal.code),))
+            context.abort(status, refusal.detail)
+        finally:
+            telemetry.RPC_SECONDS.labels(method, status.name).observe(time.perf_counter() - started)
+            _deadline.reset(deadline_token)
+            telemetry.request_id.reset(id_token)
+
+    return answer
+
+
+def _deadline_of(context: grpc.ServicerContext) -> float | None:
+    remaining: float | None = context.time_remaining()  # the stub forgets that a call may have no deadline
+    return None if remaining is None else time.monotonic() + remaining
+
+
+# ---- client ----
+
+
+class RpcClient:
+    """A channel to one service of another process.
+
+    :param service: full proto name, such as `cas.account.v1.AccountService`.
+    :param safe_methods: methods whose comment in the proto says that they are safe to repeat; only these are retried,
+        at most twice and only while the other side is unavailable.
+    """
+
+    def __init__(self, target: str, *, service: str, safe_methods: Sequence[str] = ()) -> None:
+        config = {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "healthCheckConfig": {"serviceName": ""},
+            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+            "methodConfig": [
+                {
+                    "name": [{"service": service, "method": method} for method in safe_methods],
+                    "retryPolicy": {
+                        "maxAttempts": 3,
+                        "initialBackoff": "0.05s",
+                        "maxBackoff": "1s",
+                        "backoffMultiplier": 2,
+                        "retryableStatusCodes": ["UNAVAILABLE"],
+                    },
+                }
+            ]
+            if safe_methods
+            else [],
+        }
+        self.channel = grpc.insecure_channel(
+            target,
+            options=[
+                ("grpc.service_config", json.dumps(config)),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 2000),
+            ],
+        )
+
+    def call(self, method: Callable[..., Answer], request: Any, *, timeout: timedelta) -> Answer:
+        """Call a stub's method; never later than the deadline of the call being answered here.
+
+        :raises Unavailable: no answer in time, or the other side cannot serve.
+        :raises RemoteRefusal: it answered with an error of its own.
+        """
+        started = time.perf_counter()
+        status = grpc.StatusCode.OK
+        try:
+            return method(
+                request,
+                timeout=_bounded(timeout.total_seconds()),
+                metadata=((REQUEST_ID, telemetry.request_id.get()),),
+            )
+        except grpc.RpcError as error:
+            status = error.code()
+            raise _as_error(error) from error
+        finally:
+            name = getattr(method, "_method", b"")
+            label = name.decode() if isinstance(name, bytes) else str(name)
+            telemetry.RPC_CLIENT_SECONDS.labels(label, status.name).observe(time.perf_counter() - started)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self.channel.close()
+
+
+_PASSING = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+
+
+def _as_error(error: Any) -> Exception:
+    if error.code() in _PASSING:
+        return Unavailable()
+    trailing = dict(error.trailing_metadata() or ())
+    return RemoteRefusal(error.code(), str(trailing.get(ERROR_CODE, "")))
+
+
+def _bounded(timeout: float) -> float:
+    deadline = _deadline.get()
+    return timeout if deadline is None else max(0.0, min(timeout, deadline - time.monotonic()))

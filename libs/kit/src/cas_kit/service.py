@@ -1,0 +1,182 @@
+"""One service as a process: its command line, its servers and background work, and a stop that cuts nothing off."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import FrameType
+from typing import TypeVar
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from cas_kit import migrations
+from cas_kit.outbox import Relay
+from cas_kit.rest import Readiness
+from cas_kit.rpc import RpcServer
+from cas_kit.settings import ServiceSettings
+from cas_kit.telemetry import configure_logging
+
+# Longer than the gateway keeps an idle connection, so that it never sends a request into one that we just closed.
+KEEP_ALIVE = timedelta(seconds=75)
+RESTART_PAUSE = timedelta(seconds=1)
+
+log = structlog.get_logger(__name__)
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A job that runs every so often while the service runs; it must be safe to run in several replicas at once."""
+
+    name: str
+    every: timedelta
+    job: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of one service, built from its settings and not started yet.
+
+    `prepare` runs before the first request is taken, `close` callables after the last one is answered.
+    """
+
+    app: FastAPI
+    rpc: RpcServer
+    readiness: Readiness
+    relay: Relay | None = None
+    periodic: Sequence[Periodic] = ()
+    prepare: Callable[[], None] = lambda: None
+    close: Sequence[Callable[[], None]] = field(default=())
+
+
+def run_command(
+    *,
+    name: str,
+    package: str,
+    settings: type[Settings],
+    build: Callable[[Settings], Service],
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Run `serve`, `migrate`, `openapi` or `retry-parked` as the command line asks."""
+    parser = argparse.ArgumentParser(prog=f"cas-{name}")
+    parser.add_argument(
+        "command",
+        choices=["serve", "migrate", "openapi", "retry-parked"],
+        help="serve requests · bring the schema up to date · print the OpenAPI document · "
+        "give parked outbox messages new tries",
+    )
+    command = parser.parse_args(arguments).command
+    configured = _read(settings, name)
+    configure_logging(service=name, level=configured.log_level)
+    match command:
+        case "serve":
+            serve(build(configured), configured)
+        case "migrate":
+            migrations.upgrade(configured.database_url.get_secret_value(), package=package)
+            log.info("schema_migrated")
+        case "openapi":
+            document = build(configured).app.openapi()
+            sys.stdout.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+        case "retry-parked":
+            relay = build(configured).relay
+            log.info("parked_messages_released", count=relay.retry_parked() if relay else 0)
+
+
+def serve(service: Service, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: refuse readiness, wait, finish what runs, stop."""
+    stop = threading.Event()
+    service.prepare()
+    service.rpc.start(host=settings.host, port=settings.grpc_port)
+    threads = [_start(name, work, stop) for name, work in _background(service, stop)]
+    config = uvicorn.Config(
+        service.app,
+        host=settings.host,
+        port=settings.rest_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=int(KEEP_ALIVE.total_seconds()),
+        timeout_graceful_shutdown=int(settings.drain_timeout.total_seconds()),
+    )
+    log.info("service_started", rest_port=settings.rest_port, grpc_port=settings.grpc_port)
+    _DrainingServer(config, service, settings.drain_delay).run()
+    stop.set()
+    if service.relay:
+        service.relay.wake()
+    service.rpc.stop(settings.drain_timeout)
+    for thread in threads:
+        thread.join(settings.drain_timeout.total_seconds())
+    for close in service.close:
+        close()
+    log.info("service_stopped")
+
+
+class _DrainingServer(uvicorn.Server):
+    """Keeps answering for a while after the signal, because load balancers need time to look elsewhere."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, delay: timedelta) -> None:
+        super().__init__(config)
+        self._service = service
+        self._delay = delay.total_seconds()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """First signal: drain. Second: stop now."""
+        del frame
+        if not self._service.readiness.ready:
+            self.should_exit = True
+            return
+        log.info("service_draining", signal=signal.Signals(sig).name)
+        self._service.readiness.ready = False
+        self._service.rpc.announce_stop()
+        timer = threading.Timer(self._delay, lambda: setattr(self, "should_exit", True))
+        timer.daemon = True
+        timer.start()
+
+
+def _background(service: Service, stop: threading.Event) -> Sequence[tuple[str, Callable[[], object]]]:
+    work: list[tuple[str, Callable[[], object]]] = []
+    if (relay := service.relay) is not None:
+        work.append(("outbox-relay", lambda: relay.run(stop)))
+    work.extend((periodic.name, _repeating(periodic, stop)) for periodic in service.periodic)
+    return work
+
+
+def _repeating(periodic: Periodic, stop: threading.Event) -> Callable[[], object]:
+    def repeat() -> None:
+        while not stop.wait(periodic.every.total_seconds()):
+            periodic.job()
+
+    return repeat
+
+
+def _start(name: str, work: Callable[[], object], stop: threading.Event) -> threading.Thread:
+    def keep_running() -> None:
+        while not stop.is_set():
+            try:
+                work()
+            except Exception:
+                log.exception("background_work_crashed", work=name)
+                stop.wait(RESTART_PAUSE.total_seconds())
+
+    thread = threading.Thread(target=keep_running, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _read(settings: type[Settings], name: str) -> Settings:
+    try:
+        return settings()
+    except ValidationError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        lines = [
+            f"  {prefix}{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        sys.exit(f"cas-{name} cannot start, the environment is wrong:\n" + "\n".join(lines))

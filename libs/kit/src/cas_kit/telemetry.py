@@ -1,0 +1,79 @@
+"""Say what happened, once: structured logs, metrics, and the request id that ties them together."""
+
+import logging
+import re
+import sys
+import uuid
+from contextvars import ContextVar
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+# Latency objectives of docs/spec/domain.md 9.2 lie between 15 and 400 ms.
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.12, 0.25, 0.4, 1.0, 2.5, 10.0)
+
+HTTP_SECONDS = Histogram(
+    "cas_http_request_seconds",
+    "REST requests by route template.",
+    ["method", "route", "status"],
+    buckets=_BUCKETS,
+)
+RPC_SECONDS = Histogram("cas_rpc_seconds", "gRPC calls answered.", ["method", "status"], buckets=_BUCKETS)
+RPC_CLIENT_SECONDS = Histogram(
+    "cas_rpc_client_seconds", "gRPC calls made.", ["method", "status"], buckets=_BUCKETS
+)
+OUTBOX_AGE = Gauge("cas_outbox_age_seconds", "Age of the oldest message that is not delivered yet.")
+OUTBOX_PARKED = Gauge("cas_outbox_parked", "Messages that were given up and wait for a person.")
+OUTBOX_DELIVERIES = Counter("cas_outbox_deliveries_total", "Delivery attempts.", ["topic", "result"])
+
+
+def new_request_id(offered: str | None = None) -> str:
+    """The caller's own id when it is short and printable, else a fresh one."""
+    if offered and _ACCEPTABLE_ID.fullmatch(offered):
+        return offered
+    return str(uuid.uuid4())
+
+
+def configure_logging(*, service: str, level: str) -> None:
+    """Write one JSON object per line to standard output, the libraries' own messages included."""
+
+    def add_context(
+        _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event["service"] = service
+        if current := request_id.get():
+            event["request_id"] = current
+        return event
+
+    shared: list[structlog.typing.Processor] = [
+        add_context,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.EventRenamer("event"),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for noisy in ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.plugins"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
