@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= python3.11
+# The oldest supported one when it is there, so that everybody tests against the same.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/kit libs/taxonomy services/auth services/account services/onboarding gateway deploy/local
@@ -41,3 +42,74 @@ lock: $(VENV)/bin/uv ## Pin every dependency anew, with hashes, none younger tha
 		$(foreach p,cas-kit cas-taxonomy cas-protos cas-local cas-gateway,--no-emit-package $(p)) \
 		pyproject.toml protos/pyproject.toml $(PACKAGES:%=%/pyproject.toml) -o requirements.lock
 	@awk '/^[^ ]/ {keep = /^uv==/} keep && !/#/' requirements.lock | sed '$$ s/ \\$$//' > requirements-uv.lock
+
+# ---- check ----
+
+SOURCES := libs services gateway deploy tests tools benchmarks protos
+TYPED := libs/kit/src libs/taxonomy/src services/auth/src services/account/src services/onboarding/src gateway/src deploy/local/src
+
+.PHONY: test
+test: install ## Run every test on real servers (starts them itself). ARGS="-k name" selects.
+	@$(BIN)/pytest -n 2 --dist loadgroup -q $(ARGS)
+
+.PHONY: test-fuzz
+test-fuzz: install ## Fuzz every REST API from its OpenAPI document, 2,000 cases each.
+	@CAS_FUZZ_CASES=2000 $(BIN)/pytest -q -m fuzz $(ARGS)
+
+.PHONY: coverage
+coverage: install ## Run every test and show which lines and branches none of them reached.
+	@$(BIN)/pytest -n 2 --dist loadgroup -q --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+
+.PHONY: check
+check: format-check lint types contracts protos-check dependencies migrations-check openapi-check gateway-check ## Everything CI checks beside the tests.
+
+.PHONY: format
+format: install ## Format the code and fix what can be fixed.
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: format-check
+format-check: install
+	@$(BIN)/ruff format --check $(SOURCES)
+
+.PHONY: lint
+lint: install ## Lint with ruff.
+	@$(BIN)/ruff check $(SOURCES)
+
+.PHONY: types
+types: install ## Check types with mypy, strictly.
+	@$(BIN)/mypy $(TYPED)
+
+.PHONY: contracts
+contracts: install ## Check the import contracts (docs/adr/0002).
+	@$(BIN)/lint-imports
+
+.PHONY: protos-check
+protos-check: install ## Lint the protos with buf.
+	@$(BIN)/buf lint protos
+	@$(BIN)/buf format --diff --exit-code protos
+
+.PHONY: dependencies
+dependencies: install ## Check that each package declares what it imports.
+	@for package in $(PACKAGES); do (cd $$package && $(CURDIR)/$(BIN)/deptry --config pyproject.toml src) || exit 1; done
+
+.PHONY: migrations-check
+migrations-check: install ## No drift, down and up again, clean SQL, for every service.
+	@$(BIN)/python tools/check_migrations.py
+
+.PHONY: openapi
+openapi: install ## Write docs/api from the code.
+	@$(BIN)/python tools/export_openapi.py
+
+.PHONY: openapi-check
+openapi-check: install
+	@$(BIN)/python tools/export_openapi.py --check
+
+.PHONY: gateway-check
+gateway-check: install ## Lint kong.yml by translating it.
+	@$(BIN)/cas-gateway check
+
+.PHONY: clean
+clean: ## Remove the virtual environment and every cache of this repository.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache protos/build .coverage htmlcov
+	find . -name __pycache__ -prune -exec rm -rf {} +
