@@ -1,0 +1,45 @@
+"""One whole system for all journeys, and people who use it through the gateway."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cas_local.stack import Stack
+from tests.integration.person import Person
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the journeys in one worker: a second system would only make both slow."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("stack"))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Every service, the stores and the gateway, on free ports."""
+    with Stack(tmp_path_factory.mktemp("stack"), durable=False) as running:
+        yield running
+
+
+@pytest.fixture
+def new_person(stack: Stack) -> Iterator[Callable[..., Person]]:
+    """Sign somebody up: `new_person("Ada Lovelace")`."""
+    people: list[Person] = []
+
+    def sign_up(name: str = "Ada Lovelace") -> Person:
+        people.append(Person.sign_up(stack.url, name=name))
+        return people[-1]
+
+    yield sign_up
+    for person in people:
+        person.close()
+
+
+@pytest.fixture
+def ada(new_person: Callable[..., Person]) -> Person:
+    """A person who has just signed up."""
+    return new_person()
