@@ -54,7 +54,7 @@ test: install ## Run every test on real servers (starts them itself). ARGS="-k n
 
 .PHONY: test-fuzz
 test-fuzz: install ## Fuzz every REST API from its OpenAPI document, 2,000 cases each.
-	@CAS_FUZZ_CASES=2000 $(BIN)/pytest -q -m fuzz $(ARGS)
+	@$(BIN)/pytest -q -m fuzz --hypothesis-profile=thorough $(ARGS)
 
 .PHONY: coverage
 coverage: install ## Run every test and show which lines and branches none of them reached.
@@ -108,6 +108,10 @@ openapi-check: install
 .PHONY: gateway-check
 gateway-check: install ## Lint kong.yml by translating it.
 	@$(BIN)/cas-gateway check
+
+.PHONY: bench
+bench: install ## Measure what requests cost, against baselines (benchmarks/README.md). ARGS="--rate 50"
+	@$(BIN)/python -m benchmarks.professional_info $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and every cache of this repository.

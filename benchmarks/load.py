@@ -4,12 +4,13 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import httpx
 import psutil
 
 VEGETA = "github.com/tsenart/vegeta/v12@v12.13.0"
@@ -17,8 +18,23 @@ TOOLS = Path(__file__).parents[1] / ".bench"
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """One request."""
+
+    method: str
+    url: str
+    header: Mapping[str, list[str]]
+    body: bytes = b""
+
+    def line(self) -> str:
+        """As vegeta reads it."""
+        body = base64.b64encode(self.body).decode()
+        return json.dumps({"method": self.method, "url": self.url, "header": self.header, "body": body})
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """What one attack showed; times in milliseconds, CPU in milliseconds per request."""
+    """What one measurement showed: latencies in milliseconds, CPU milliseconds per request by group of processes."""
 
     requests: int
     p50: float
@@ -28,71 +44,78 @@ class Result:
 
 @dataclass(slots=True)
 class CpuMeter:
-    """CPU spent by named groups of processes while a block runs."""
+    """CPU seconds that groups of processes spend while a block runs."""
 
-    groups: Mapping[str, Sequence[int]]
-    seconds: dict[str, float] = field(default_factory=dict)
+    groups: Mapping[str, Callable[[], float]]
+    spent: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        before = {name: _cpu_seconds(pids) for name, pids in self.groups.items()}
+        """Measure this block."""
+        before = {name: read() for name, read in self.groups.items()}
         yield
-        self.seconds = {name: _cpu_seconds(pids) - before[name] for name, pids in self.groups.items()}
+        self.spent = {name: read() - before[name] for name, read in self.groups.items()}
+
+    def per_request(self, requests: int) -> dict[str, float]:
+        """Milliseconds of the last block for each of its requests."""
+        return {name: seconds * 1000 / requests for name, seconds in self.spent.items()}
 
 
-def attack(targets: Sequence[Mapping[str, Any]], *, rate: int, seconds: int, meter: CpuMeter) -> Result:
-    """Send `targets` in turn at `rate` per second.
+def cpu_of(*pids: int) -> float:
+    """CPU seconds of these processes, their children and those of their children that have ended."""
+    total = 0.0
+    for pid in pids:
+        process = psutil.Process(pid)
+        times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]
+        total += sum(each.user + each.system for each in times)
+        total += times[0].children_user + times[0].children_system
+    return total
 
-    :param targets: method, url, and optionally header (name to list) and body (bytes)
-    :raises RuntimeError: when an answer was not 2xx
+
+def attack(targets: Sequence[Target], *, rate: int, seconds: int, meter: CpuMeter) -> Result:
+    """Send `targets` in turn, `rate` per second.
+
+    :raises RuntimeError: an answer was not 2xx.
     """
-    lines = "\n".join(json.dumps(_vegeta_target(target)) for target in targets)
-    command = [
-        find_vegeta(), "attack", "-format=json", f"-rate={rate}", f"-duration={seconds}s", "-keepalive", "-timeout=10s",
-    ]  # fmt: skip
+    vegeta = find_vegeta()
+    command = [vegeta, "attack", "-format=json", f"-rate={rate}", f"-duration={seconds}s", "-timeout=10s"]
+    lines = "\n".join(target.line() for target in targets).encode()
     with meter.running():
-        raw = subprocess.run(command, input=lines.encode(), capture_output=True, check=True).stdout
-    report = json.loads(
-        subprocess.run([find_vegeta(), "report", "-type=json"], input=raw, capture_output=True, check=True).stdout
-    )
+        raw = subprocess.run(command, input=lines, capture_output=True, check=True).stdout
+    rendered = subprocess.run([vegeta, "report", "-type=json"], input=raw, capture_output=True, check=True)
+    report = json.loads(rendered.stdout)
     if report["success"] < 1:
         raise RuntimeError(f"not every answer was 2xx: {report['status_codes']} {report['errors'][:3]}")
     return Result(
         requests=report["requests"],
         p50=report["latencies"]["50th"] / 1e6,
         p99=report["latencies"]["99th"] / 1e6,
-        cpu={name: spent * 1000 / report["requests"] for name, spent in meter.seconds.items()},
+        cpu=meter.per_request(report["requests"]),
     )
 
 
 def find_vegeta() -> str:
-    """The vegeta on PATH, else one built with the Go toolchain into .bench."""
-    if found := shutil.which("vegeta", path=f"{TOOLS}") or shutil.which("vegeta"):
+    """The vegeta on PATH, else one that Go builds into .bench."""
+    if found := shutil.which("vegeta") or shutil.which("vegeta", path=str(TOOLS)):
         return found
     if not shutil.which("go"):
-        raise SystemExit("The benchmarks need vegeta (or Go, to build it).")
+        raise SystemExit("The benchmarks need vegeta on PATH, or Go to build it.")
     print(f"building {VEGETA}")
-    subprocess.run(["env", f"GOBIN={TOOLS}", "go", "install", VEGETA], check=True)  # noqa: S607
+    subprocess.run(["env", f"GOBIN={TOOLS}", "go", "install", VEGETA], check=True)
     return str(TOOLS / "vegeta")
 
 
-def family(pid: int) -> list[int]:
-    """A process and all its children."""
-    process = psutil.Process(pid)
-    return [pid, *(child.pid for child in process.children(recursive=True))]
+def wait_for(url: str, *, within: float = 30.0) -> None:
+    """Wait until `url` answers.
 
-
-def _cpu_seconds(pids: Sequence[int]) -> float:
-    total = 0.0
-    for pid in pids:
+    :raises TimeoutError: it did not.
+    """
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
         try:
-            times = psutil.Process(pid).cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
-    return total
-
-
-def _vegeta_target(target: Mapping[str, Any]) -> dict[str, Any]:
-    body = base64.b64encode(target.get("body", b"")).decode()
-    return {"method": target["method"], "url": target["url"], "header": target.get("header", {}), "body": body}
+            httpx.get(url).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError(url)

@@ -1,6 +1,6 @@
 """Write the OpenAPI document of every service to docs/api, or with --check say which files are out of date."""
 
-import os  # noqa: TID251  a tool that starts programs with an environment of its own
+import os
 import subprocess
 import sys
 from pathlib import Path

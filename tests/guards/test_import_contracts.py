@@ -41,7 +41,11 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def append(path: Path, line: str) -> None:
     if not path.exists():  # a module where the original has a package, or the reverse
-        path = path.parent.with_suffix(".py") if path.name == "__init__.py" else path.with_suffix("") / "__init__.py"
+        path = (
+            path.parent.with_suffix(".py")
+            if path.name == "__init__.py"
+            else path.with_suffix("") / "__init__.py"
+        )
     path.write_text(path.read_text() + f"\n{line}\n")
 
 

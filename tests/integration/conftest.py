@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.person import Person
 
 from cas_local.stack import Stack
-from tests.integration.person import Person
 
 HERE = Path(__file__).parent
 

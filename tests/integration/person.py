@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-PASSWORD = "correct horse battery staple"  # noqa: S105  of people who exist for one test
+PASSWORD = "correct horse battery staple"
 
 
 class Person:

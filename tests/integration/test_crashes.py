@@ -32,7 +32,9 @@ class TestAccountIsKilled:
         assert (template["subjects"], template["version"]) == (["Mathematics"], 1)
         assert completions(stack, ada) == 1
 
-    def test_while_completing_and_repeating_the_save_gives_the_first_effect(self, stack, ada, account_is_back):
+    def test_while_completing_and_repeating_the_save_gives_the_first_effect(
+        self, stack, ada, account_is_back
+    ):
         stack.kill("account")
         first = ada.save(5, "tutor", ANSWERS, is_complete=True)
         again = ada.save(5, "tutor", {"subjects": ["arts"]}, is_complete=True)

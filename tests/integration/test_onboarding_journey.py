@@ -79,7 +79,11 @@ class TestAnAgencyOnboards:
                 "yearsInBusiness": "established",
                 "description": "A small agency for mathematics and computing, in London and online.",
             },
-            "capacity": {"commissionRate": 15, "serviceAreas": ["local", "online"], "studentCapacity": "medium"},
+            "capacity": {
+                "commissionRate": 15,
+                "serviceAreas": ["local", "online"],
+                "studentCapacity": "medium",
+            },
         }
         done = owner.save(5, "agent", answers, is_complete=True)
         assert (done["effects"], done["missing"]) == ("applied", [])

@@ -1,0 +1,211 @@
+"""What reading and saving professional info costs: through the gateway, directly, naively, and at the database's limit.
+
+Run with `make bench`. Figures are CPU milliseconds per request and latencies at a fixed rate, medians of interleaved
+rounds. The ratios matter; absolute times are this machine's.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from benchmarks.load import CpuMeter, Result, Target, attack, cpu_of, wait_for
+from benchmarks.pgbench import pgbench
+from cas_local.ports import free_port
+from cas_local.process import Process
+from cas_local.stack import Stack
+
+PASSWORD = "correct horse battery staple"
+PEOPLE = 40  # so that no one of them meets the gateway's limit per user
+WARM_UP_SECONDS = 3
+TEMPLATE = {
+    "role_type": "tutor",
+    "subjects": ["Mathematics", "Physics", "Computer Science"],
+    "skill_levels": {"GCSE": 4, "A-Level": 5},
+    "teaching_experience": "5-10 years",
+    "hourly_rate_range": {"min": 35, "max": 45},
+    "qualifications": ["Master's degree", "Teaching Certificate"],
+    "teaching_methods": ["Interactive", "Exam-focused"],
+    "availability": ["weekday_morning", "weekday_evening"],
+    "bio": "I teach mathematics and physics, patiently and with many examples, to pupils of every age.",
+}
+READ_SQL = """\
+SELECT p.id, d.* FROM profiles p LEFT JOIN role_details d ON d.profile_id = p.id AND d.role_type = 'tutor'
+WHERE p.id = '{user_id}';
+"""
+SAVE_SQL = """\
+\\set n random(1, 1000000)
+BEGIN;
+SELECT * FROM role_details WHERE profile_id = '{user_id}' AND role_type = 'tutor' FOR UPDATE;
+UPDATE role_details SET version = version + 1, updated_at = now()
+WHERE profile_id = '{user_id}' AND role_type = 'tutor';
+COMMIT;
+"""
+Measure = Callable[[int], Result]  # seconds to result
+
+
+def main() -> None:
+    """Measure and print one table for reading and one for saving."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=int, default=100, help="requests per second (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=10, help="of each measurement (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="interleaved repetitions (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    os.environ["CAS_AUTH_SIGNUP_LIMIT"] = "10000/minute"  # noqa: TID251
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "data") as stack:
+        people = [sign_up(stack, number) for number in range(PEOPLE)]
+        with naive_server(stack, Path(folder)) as naive:
+            bench = Bench(stack, naive, people, rate=options.rate)
+            for title, ways in (("GET", bench.reading()), ("PATCH", bench.saving())):
+                report(title, interleaved(ways, seconds=options.seconds, rounds=options.rounds))
+
+
+def sign_up(stack: Stack, number: int) -> dict[str, str]:
+    """Somebody with a saved template; answers the user id and the request headers."""
+    with httpx.Client(base_url=stack.url, timeout=10) as client:
+        credentials = {"email": f"bench{number}@example.com", "password": PASSWORD}
+        session = client.post("/auth/v1/signup", json=credentials).raise_for_status().json()
+        headers = {"Authorization": f"Bearer {session['access_token']}"}
+        client.post("/api/account/professional-info", json=TEMPLATE, headers=headers).raise_for_status()
+    return {"user_id": session["user"]["id"], **headers}
+
+
+@contextmanager
+def naive_server(stack: Stack, folder: Path) -> Iterator[tuple[str, int]]:
+    """Run the naive template on the account service's own tables; its address and process id."""
+    port = free_port()
+    environment = {
+        "DATABASE_URL": account_database(stack),
+        "JWKS_URL": f"{stack.urls['auth']}/auth/v1/.well-known/jwks.json",
+        "ISSUER": f"{stack.url}/auth/v1",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    command = [
+        sys.executable, "-m", "uvicorn", "benchmarks.naive:app", "--port", str(port), "--no-access-log",
+    ]  # fmt: skip
+    server = Process("naive", command, log=folder / "naive.log", environment=environment)
+    url = f"http://127.0.0.1:{port}"
+    server.start()
+    try:
+        wait_for(f"{url}/openapi.json")
+        yield url, server.pid
+    finally:
+        server.stop()
+
+
+class Bench:
+    """The four ways of doing the same thing, each as a function of the seconds to do it for."""
+
+    def __init__(
+        self, stack: Stack, naive: tuple[str, int], people: list[dict[str, str]], *, rate: int
+    ) -> None:
+        naive_url, naive_pid = naive
+        self._stack = stack
+        self._people = people
+        self._rate = rate
+        self._urls = {
+            "gateway": f"{stack.url}/api/account/professional-info",
+            "direct": f"{stack.urls['account']}/api/account/professional-info",
+            "naive": f"{naive_url}/professional-info",
+        }
+        self._meter = CpuMeter(
+            {
+                "service": lambda: cpu_of(stack.pids["account"], naive_pid),
+                "gateway": lambda: cpu_of(stack.pids["gateway"]),
+                "database": lambda: cpu_of(stack.pids["postgres"]),
+            }
+        )
+
+    def reading(self) -> dict[str, Measure]:
+        """GET of the same template."""
+        return self._ways("GET", "?role_type=tutor", bodies=[b""], sql=READ_SQL)
+
+    def saving(self) -> dict[str, Measure]:
+        """PATCH of one text, another one each time."""
+        bodies = [
+            b'{"role_type": "tutor", "bio": "Biography number %d, with enough words."}' % n for n in range(7)
+        ]
+        return self._ways("PATCH", "", bodies=bodies, sql=SAVE_SQL)
+
+    def _ways(self, method: str, query: str, *, bodies: list[bytes], sql: str) -> dict[str, Measure]:
+        ways = {
+            name: self._attack(
+                [
+                    self._target(method, url + query, person, body)
+                    for body in bodies
+                    for person in self._people
+                ]
+            )
+            for name, url in self._urls.items()
+        }
+        script = sql.format(user_id=self._people[0]["user_id"])
+        url = account_database(self._stack)
+        return ways | {
+            "pgbench": lambda seconds: pgbench(
+                script, url, rate=self._rate, seconds=seconds, meter=self._meter
+            )
+        }
+
+    def _attack(self, targets: list[Target]) -> Measure:
+        return lambda seconds: attack(targets, rate=self._rate, seconds=seconds, meter=self._meter)
+
+    @staticmethod
+    def _target(method: str, url: str, person: Mapping[str, str], body: bytes) -> Target:
+        header = {"Authorization": [person["Authorization"]], "Content-Type": ["application/json"]}
+        return Target(method=method, url=url, header=header, body=body)
+
+
+def account_database(stack: Stack) -> str:
+    """The address of the account service's schema."""
+    password = stack.credentials.database_passwords["account"]
+    return stack.postgres.url("cas", user="cas_account", password=password)
+
+
+def interleaved(ways: Mapping[str, Measure], *, seconds: int, rounds: int) -> dict[str, Result]:
+    """Medians over rounds in which each way has its turn."""
+    for measure in ways.values():
+        measure(WARM_UP_SECONDS)
+    results: dict[str, list[Result]] = {way: [] for way in ways}
+    for number in range(1, rounds + 1):
+        for way, measure in ways.items():
+            print(f"round {number}: {way}", file=sys.stderr)
+            results[way].append(measure(seconds))
+    return {way: median(found) for way, found in results.items()}
+
+
+def median(results: list[Result]) -> Result:
+    """Each figure's median."""
+    return Result(
+        requests=sum(result.requests for result in results),
+        p50=statistics.median(result.p50 for result in results),
+        p99=statistics.median(result.p99 for result in results),
+        cpu={group: statistics.median(result.cpu[group] for result in results) for group in results[0].cpu},
+    )
+
+
+def report(title: str, results: Mapping[str, Result]) -> None:
+    """Print a Markdown table, ratios against the naive way."""
+    naive = results["naive"]
+    print(f"\n{title} professional-info\n")
+    print("| way | p50 ms | p99 ms | service CPU ms | of naive | gateway CPU ms | database CPU ms |")
+    print("|---|---|---|---|---|---|---|")
+    for way, result in results.items():
+        ratio = result.cpu["service"] / naive.cpu["service"]
+        print(
+            f"| {way} | {result.p50:.2f} | {result.p99:.2f} | {result.cpu['service']:.2f} | {ratio:.0%} "
+            f"| {result.cpu['gateway']:.2f} | {result.cpu['database']:.2f} |"
+        )
+    added = results["gateway"].p50 - results["direct"].p50
+    print(f"\nThe gateway adds {added:.2f} ms at the median.")
+
+
+if __name__ == "__main__":
+    main()
