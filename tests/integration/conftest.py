@@ -9,6 +9,13 @@ from tests.integration.person import Person
 from cas_local.stack import Stack
 
 HERE = Path(__file__).parent
+# Everybody here comes from one address, and some of them type very fast.
+GENEROUS_LIMITS = {
+    "CAS_AUTH_SIGNUP_LIMIT_PER_IP": "1000000/minute",
+    "CAS_AUTH_SIGN_IN_LIMIT_PER_IP": "1000000/minute",
+    "CAS_GATEWAY_IP_LIMIT": "1000000",
+    "CAS_GATEWAY_USER_LIMIT": "1000000",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,8 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Every service, the stores and the gateway, on free ports."""
-    with Stack(tmp_path_factory.mktemp("stack"), durable=False) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in GENEROUS_LIMITS.items():
+            environment.setenv(name, value)
+        with Stack(tmp_path_factory.mktemp("stack"), durable=False) as running:
+            yield running
 
 
 @pytest.fixture
