@@ -26,6 +26,10 @@ REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})  # keys come f
 log = structlog.get_logger(__name__)
 
 
+class SubjectNotAUser(Unauthenticated):
+    """The token is good, but its `sub` is no UUID."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The user a request acts for.
@@ -179,7 +183,7 @@ def _principal(claims: Mapping[str, Any], digest: bytes) -> Principal:
     try:
         user_id = UUID(claims["sub"])
     except (ValueError, TypeError, AttributeError) as error:
-        raise Unauthenticated from error
+        raise SubjectNotAUser from error
     return Principal(
         user_id=user_id, session_id=str(claims.get("session_id", "")), claims=claims, digest=digest
     )
