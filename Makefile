@@ -43,6 +43,32 @@ lock: $(VENV)/bin/uv ## Pin every dependency anew, with hashes, none younger tha
 		pyproject.toml protos/pyproject.toml $(PACKAGES:%=%/pyproject.toml) -o requirements.lock
 	@awk '/^[^ ]/ {keep = /^uv==/} keep && !/#/' requirements.lock | sed '$$ s/ \\$$//' > requirements-uv.lock
 
+# ---- run ----
+
+.PHONY: run
+run: install ## Run everything; Ctrl-C stops it all. Data is kept in .cas/.
+	@$(BIN)/cas-local run
+
+.PHONY: up
+up: install ## Run everything in the background.
+	@$(BIN)/cas-local up
+
+.PHONY: down
+down: install ## Stop what `make up` or `make run` started.
+	@$(BIN)/cas-local down
+
+.PHONY: status
+status: install ## Show what runs and whether it is healthy.
+	@$(BIN)/cas-local status
+
+.PHONY: logs
+logs: install ## Follow the logs of everything.
+	@$(BIN)/cas-local logs
+
+.PHONY: reset
+reset: install ## Stop everything and delete its data; asks, unless FORCE=1.
+	@$(BIN)/cas-local reset $(if $(FORCE),--yes)
+
 # ---- check ----
 
 SOURCES := libs services gateway deploy tests tools benchmarks protos

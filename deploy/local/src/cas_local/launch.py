@@ -13,7 +13,6 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
-NAMESPACE_UID = 1000
 
 
 def _check(result: int, what: str) -> None:
@@ -22,11 +21,11 @@ def _check(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def enter_user_namespace(libc: ctypes.CDLL) -> None:
-    """Stop being root in this process's own eyes while files keep their owner."""
+def enter_user_namespace(libc: ctypes.CDLL, *, seen_as: int) -> None:
+    """Become another uid in this process's own eyes while files keep their owner."""
     outside = os.getuid()
     _check(libc.unshare(CLONE_NEWUSER), "unshare")
-    Path("/proc/self/uid_map").write_text(f"{NAMESPACE_UID} {outside} 1", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{seen_as} {outside} 1", encoding="ascii")
 
 
 def become(uid: int) -> None:
@@ -49,13 +48,13 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--death-signal", type=int, required=True)
     parser.add_argument("--uid", type=int)
-    parser.add_argument("--user-namespace", action="store_true")
+    parser.add_argument("--user-namespace", type=int)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
-        if options.user_namespace:
-            enter_user_namespace(libc)
+        if options.user_namespace is not None:
+            enter_user_namespace(libc, seen_as=options.user_namespace)
         if options.uid is not None:
             become(options.uid)
         die_with_parent(libc, parent=options.parent, signal_number=options.death_signal)

@@ -2,12 +2,28 @@
 
 import random
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import psutil
+
+from cas_local.errors import PortTaken
 
 HOST = "127.0.0.1"
 # Below 32768, where Linux begins to hand out ports for outgoing connections: none of those can take ours.
 FREE_PORTS = range(20000, 32000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """Where everything listens; everything derived from a port is derived from here."""
+
+    gateway: int
+    gateway_admin: int
+    postgres: int
+    redis: int
+    rest: dict[str, int]
+    grpc: dict[str, int]
 
 
 def is_free(port: int) -> bool:
@@ -26,17 +42,40 @@ def free_port() -> int:
     return next(port for port in random.sample(FREE_PORTS, len(FREE_PORTS)) if is_free(port))
 
 
+def internal_port(name: str, preferred: int, *, say: Callable[[str], None]) -> int:
+    """Take the preferred port, or another free one when somebody listens there; 0 means any."""
+    if preferred == 0:
+        return free_port()
+    if is_free(preferred):
+        return preferred
+    chosen = free_port()
+    say(f"Port {preferred} ({name}) is taken by {owner_of(preferred)}: using {chosen}.")
+    return chosen
+
+
+def public_port(preferred: int) -> int:
+    """Take the gateway's port, which people have bookmarked, and never another; 0 means any.
+
+    :raises PortTaken: when somebody listens there
+    """
+    if preferred == 0:
+        return free_port()
+    if not is_free(preferred):
+        raise PortTaken(
+            f"Port {preferred} (gateway) is taken by {owner_of(preferred)}. "
+            f"Stop it, or choose another: CAS_LOCAL_GATEWAY_PORT={preferred + 10}"
+        )
+    return preferred
+
+
 def owner_of(port: int) -> str:
     """Say who listens on the port: pid and command where the system tells them."""
     try:
-        listening = [
-            connection.pid
-            for connection in psutil.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
-        ]
+        connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:
-        listening = []
-    pid = next((pid for pid in listening if pid), None)
+        connections = []
+    pids = [c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port]
+    pid = next((pid for pid in pids if pid), None)
     if pid is None:
         return "a process of another user"
     try:

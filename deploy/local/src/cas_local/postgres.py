@@ -6,15 +6,15 @@ import signal
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
 import psutil
 import psycopg
 
+from cas_local.errors import ProgramFailed
 from cas_local.ports import HOST, free_port
-from cas_local.process import POLL_SECONDS, Identity, Process, StartFailed
+from cas_local.process import POLL_SECONDS, Identity, Process
 from cas_local.provision import libpq_url, provision
 from cas_local.unprivileged import identity_for
 
@@ -94,7 +94,7 @@ class PostgresServer:
     def start(self) -> None:
         """Make the cluster on first use, start, and wait until queries are answered.
 
-        :raises StartFailed: when the server ends or does not answer in time
+        :raises ProgramFailed: when the server ends or does not answer in time
         :raises CannotRunPostgres: when root has no way to run it on this folder
         """
         identity = self._prepare_folder()
@@ -118,9 +118,7 @@ class PostgresServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _prepare_folder(self) -> Identity:
@@ -156,12 +154,12 @@ class PostgresServer:
 
         PostgreSQL itself would refuse to start when the old pid is by now another process's.
 
-        :raises StartFailed: when the server keeps running
+        :raises ProgramFailed: when the server keeps running
         """
         deadline = time.monotonic() + PREVIOUS_SECONDS
         while running := self._running_here():
             if time.monotonic() > deadline:
-                raise StartFailed(f"PostgreSQL already runs on {self._data}: pid {running[0].pid}")
+                raise ProgramFailed(f"PostgreSQL already runs on {self._data}: pid {running[0].pid}")
             time.sleep(POLL_SECONDS)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 

@@ -10,28 +10,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cas_local.errors import ProgramFailed
+
 POLL_SECONDS = 0.02
 TAIL_LINES = 20
 
 
-class StartFailed(Exception):
-    """A program ended, or did not become ready in time; the text carries its last log lines."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Whom a child runs as; by default whoever starts it."""
+    """Whom a child runs as; by default whoever starts it.
+
+    :param uid: becomes this user, which only root can
+    :param user_namespace: is this uid in its own eyes, and whoever starts it in everybody else's
+    """
 
     uid: int | None = None
-    user_namespace: bool = False
+    user_namespace: int | None = None
 
     def launch(self, command: Sequence[str], *, death_signal: signal.Signals) -> list[str]:
         """Wrap a command so that it takes this identity and dies with this process."""
         options = [f"--parent={os.getpid()}", f"--death-signal={death_signal.value}"]
         if self.uid is not None:
             options.append(f"--uid={self.uid}")
-        if self.user_namespace:
-            options.append("--user-namespace")
+        if self.user_namespace is not None:
+            options.append(f"--user-namespace={self.user_namespace}")
         launcher = Path(__file__).with_name("launch.py")
         return [sys.executable, "-I", "-S", str(launcher), *options, "--", *command]
 
@@ -39,6 +41,14 @@ class Identity:
         """Give a file or folder of ours to this identity."""
         if self.uid is not None:
             os.chown(path, self.uid, self.uid)
+
+
+def installed(command: str) -> list[str]:
+    """Begin the command line of a command installed beside this one.
+
+    By the interpreter and not by the script's first line, which is limited in length and to one location.
+    """
+    return [sys.executable, str(Path(sys.executable).with_name(command))]
 
 
 class Process:
@@ -65,6 +75,7 @@ class Process:
         self._stop_signal = stop_signal
         self._identity = identity or Identity()
         self._child: subprocess.Popen[bytes] | None = None
+        self._asked_to_stop = False
 
     @property
     def pid(self) -> int | None:
@@ -82,6 +93,7 @@ class Process:
 
     def start(self) -> None:
         command = self._identity.launch(self._command, death_signal=self._stop_signal)
+        self._asked_to_stop = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
@@ -93,12 +105,18 @@ class Process:
                 start_new_session=True,
             )
 
+    def ask_to_stop(self) -> None:
+        """Send the stop signal, once: many programs take a second one for impatience."""
+        if self._child is not None and not self._asked_to_stop:
+            self._asked_to_stop = True
+            self._child.send_signal(self._stop_signal)
+
     def stop(self, *, grace: float = 15.0) -> None:
         """Ask politely, then after ``grace`` seconds kill whatever is left of its process group."""
         if self._child is None:
             return
         if self.running:
-            self._child.send_signal(self._stop_signal)
+            self.ask_to_stop()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(grace)
         self.kill()
@@ -114,20 +132,27 @@ class Process:
     def wait_until(self, ready: Callable[[], bool], *, within: float) -> None:
         """Poll until ready.
 
-        :raises StartFailed: when the program ends first or ``within`` seconds pass
+        :raises ProgramFailed: when the program ends first or ``within`` seconds pass
         """
         deadline = time.monotonic() + within
         while not ready():
-            if not self.running:
-                raise StartFailed(f"{self.name} ended with code {self.returncode}.\n{self.tail()}")
+            self.require_running()
             if time.monotonic() > deadline:
-                raise StartFailed(f"{self.name} was not ready within {within:g} s.\n{self.tail()}")
+                raise ProgramFailed(f"{self.name} was not ready within {within:g} s.\n{self.tail()}")
             time.sleep(POLL_SECONDS)
+
+    def require_running(self) -> None:
+        """Do nothing while it runs.
+
+        :raises ProgramFailed: when it has ended
+        """
+        if not self.running:
+            raise ProgramFailed(f"{self.name} ended with code {self.returncode}.\n{self.tail()}")
 
     def finish(self, *, within: float) -> None:
         """Wait for a program which is expected to end by itself.
 
-        :raises StartFailed: when it fails or takes longer than ``within`` seconds
+        :raises ProgramFailed: when it fails or takes longer than ``within`` seconds
         """
         if self._child is None:
             raise RuntimeError(f"{self.name} has not been started.")
@@ -135,9 +160,9 @@ class Process:
             code = self._child.wait(within)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise StartFailed(f"{self.name} took longer than {within:g} s.\n{self.tail()}") from None
+            raise ProgramFailed(f"{self.name} took longer than {within:g} s.\n{self.tail()}") from None
         if code != 0:
-            raise StartFailed(f"{self.name} ended with code {code}.\n{self.tail()}")
+            self.require_running()
 
     def tail(self) -> str:
         """Give the last lines of its log."""

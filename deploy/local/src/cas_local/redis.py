@@ -7,7 +7,6 @@ import socket
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from cas_local.ports import HOST, free_port
@@ -66,7 +65,7 @@ class RedisServer:
     def start(self) -> None:
         """Start and wait until commands are answered.
 
-        :raises StartFailed: when the server ends or does not answer in time
+        :raises ProgramFailed: when the server ends or does not answer in time
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._configuration.touch(mode=0o600)
@@ -86,9 +85,7 @@ class RedisServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _settings(self) -> str:

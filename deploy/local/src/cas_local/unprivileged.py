@@ -1,49 +1,55 @@
-"""How to run PostgreSQL when started by root, which it refuses to run as.
+"""Whom to run PostgreSQL as: it refuses root, and it refuses a uid without a name.
 
-A user namespace in which root is somebody else comes first: folders and files keep their owner and nothing
-needs to be readable by others. Where namespaces are forbidden, an unprivileged uid takes over, provided it can
-reach the folder. Nothing here creates users or changes folders not made for the server.
+An ordinary user runs it directly. Otherwise a user namespace in which we are `nobody` comes first: folders and
+files keep their owner and nothing needs to be readable by others. Where namespaces are forbidden, root becomes
+the real `nobody`, provided that one can reach the folder. Nothing here creates users or changes folders not made
+for the server.
 """
 
 import os
+import pwd
 import signal
 import subprocess
 from pathlib import Path
 
+from cas_local.errors import CannotRunPostgres
 from cas_local.process import Identity
 
-# Belongs to no account on ordinary systems; files need an owner, not a name.
-UNPRIVILEGED_UID = 47320
-
-
-class CannotRunPostgres(Exception):
-    """Root has no way to run PostgreSQL on this folder; the text says what would help."""
+NOBODY = 65534  # by this name and number on every Linux distribution
 
 
 def identity_for(data: Path, *, program: Path) -> Identity:
     """Choose whom to run the program as; an empty folder is given to that identity.
 
-    :raises CannotRunPostgres: when started by root and no identity will do
+    :raises CannotRunPostgres: when no identity will do
     """
-    if os.geteuid() != 0:
-        return Identity()
     for identity in _candidates(data):
         _give_if_empty(data, identity)
         if _can_run(program, identity=identity, folder=data):
             return identity
-    _give_if_empty(data, Identity(uid=0))
+    if os.geteuid() == 0:
+        _give_if_empty(data, Identity(uid=0))
     raise CannotRunPostgres(
-        f"PostgreSQL does not run as root. User namespaces are not available, and uid {UNPRIVILEGED_UID} "
-        f"cannot reach both {data} and {program}. Start as an ordinary user, or choose a data folder which "
-        "others can reach."
+        f"PostgreSQL runs neither as root nor as a user without a name. User namespaces are not available, and "
+        f"uid {NOBODY} cannot use both {data} and {program}. Start as an ordinary user, or choose a data folder "
+        "which others can reach (CAS_LOCAL_DATA)."
     )
 
 
 def _candidates(data: Path) -> list[Identity]:
-    owner = data.stat().st_uid
+    ourselves, owner = os.geteuid(), data.stat().st_uid
+    if ourselves != 0:
+        return [Identity() if _has_name(ourselves) else Identity(user_namespace=NOBODY)]
     if owner != 0:
         return [Identity(uid=owner)]
-    return [Identity(user_namespace=True), Identity(uid=UNPRIVILEGED_UID)]
+    return [Identity(user_namespace=NOBODY), Identity(uid=NOBODY)]
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return False
 
 
 def _give_if_empty(data: Path, identity: Identity) -> None:

@@ -1,0 +1,78 @@
+"""The services of this system: another one is another entry here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cas_local.ports import HOST, Ports
+from cas_local.process import installed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One service: where it listens unless the ports are taken, and what it must be told of the others."""
+
+    name: str
+    rest_port: int
+    grpc_port: int
+    health_path: str = "/health/ready"
+    asks: tuple[str, ...] = ()  # services it calls by gRPC
+    watches: tuple[str, ...] = ()  # services whose health it reports
+    keys: tuple[str, ...] = ()  # settings that are 32 secret bytes
+    program: tuple[str, ...] = ()  # instead of the command cas-<name>
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its settings begin with."""
+        return f"CAS_{self.name.upper()}_"
+
+    def command(self, verb: str) -> list[str]:
+        """Write its command line for ``serve`` or ``migrate``."""
+        return [*(self.program or installed(f"cas-{self.name}")), verb]
+
+
+SERVICES = (
+    Service(name="auth", rest_port=8101, grpc_port=9101, keys=("ENCRYPTION_KEY",)),
+    Service(name="account", rest_port=8102, grpc_port=9102, asks=("auth",), watches=("auth", "onboarding")),
+    Service(name="onboarding", rest_port=8103, grpc_port=9103, asks=("account",)),
+)
+
+
+def health_url(service: Service, ports: Ports) -> str:
+    """Give the address which answers 200 once the service is ready."""
+    return f"http://{HOST}:{ports.rest[service.name]}{service.health_path}"
+
+
+def issuer_settings(ports: Ports) -> dict[str, str]:
+    """Give the settings which say whose tokens are good."""
+    return {
+        "ISSUER": f"http://localhost:{ports.gateway}/auth/v1",
+        "JWKS_URL": f"http://{HOST}:{ports.rest['auth']}/auth/v1/.well-known/jwks.json",
+    }
+
+
+def environment_of(
+    service: Service,
+    *,
+    services: Mapping[str, Service],
+    ports: Ports,
+    database_url: str,
+    redis_url: str,
+    keys: Mapping[str, str],
+) -> dict[str, str]:
+    """Give the settings of one service, each under its full name.
+
+    :param keys: the secret of every setting in ``service.keys``
+    """
+    settings = {
+        "ENVIRONMENT": "development",
+        "HOST": HOST,
+        "REST_PORT": str(ports.rest[service.name]),
+        "GRPC_PORT": str(ports.grpc[service.name]),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        **issuer_settings(ports),
+        **{f"{peer.upper()}_GRPC": f"{HOST}:{ports.grpc[peer]}" for peer in service.asks},
+        **{f"HEALTH_{peer.upper()}_URL": health_url(services[peer], ports) for peer in service.watches},
+        **keys,
+    }
+    return {service.prefix + name: value for name, value in settings.items()}
