@@ -1,0 +1,1 @@
+"""The rules of profiles, roles and professional info, without any I/O."""

@@ -1,0 +1,229 @@
+"""Tables of the account schema, and the ways their rows may change."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cas_account.domain.profile import (
+    BIO_LENGTH,
+    DEFAULT_TIMEZONE,
+    Identity,
+    ProfileChanges,
+    Values,
+    merge_preferences,
+)
+from cas_account.domain.reading import instant
+from cas_account.domain.roles import Role, RoleNotHeld
+from cas_kit import db
+from cas_kit.db import text_enum
+from cas_kit.errors import FieldProblem, ValidationFailed
+from cas_kit.idempotency import idempotency_table
+from cas_kit.outbox import outbox_table
+
+Document: TypeAlias = dict[str, Any]  # `domain.reading.Json` in it, whose recursion SQLAlchemy cannot resolve
+Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Words = Annotated[str, mapped_column(Text)]
+MaybeEmpty = Annotated[str, mapped_column(Text, default="", server_default="")]
+
+
+class Base(db.Base):
+    """Base of this service's tables."""
+
+    __abstract__ = True
+
+
+class Profile(Base):
+    """The one row per user (docs/spec/domain.md 3.1)."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (
+        CheckConstraint(
+            "CASE WHEN cardinality(roles) = 0 THEN active_role IS NULL "
+            "ELSE active_role IS NOT NULL AND active_role = ANY (roles) END",
+            name="active_role_is_held",
+        ),
+        CheckConstraint("onboarding_completed - roles = '{}'::jsonb", name="completed_roles_are_held"),
+        CheckConstraint("roles <@ ARRAY['tutor', 'client', 'agent']", name="roles_are_known"),
+        CheckConstraint(f"char_length(bio) <= {BIO_LENGTH}", name="bio_length"),
+        Index("idx_profiles_email", "email"),
+        Index("ix_profiles_roles", "roles", postgresql_using="gin"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[Words]
+    email_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    phone_verified: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    display_name: Mapped[MaybeEmpty]
+    first_name: Mapped[MaybeEmpty]
+    last_name: Mapped[MaybeEmpty]
+    bio: Mapped[MaybeEmpty]
+    categories: Mapped[MaybeEmpty]
+    achievements: Mapped[MaybeEmpty]
+    avatar_url: Mapped[MaybeEmpty]
+    custom_picture_url: Mapped[MaybeEmpty]
+    cover_photo_url: Mapped[MaybeEmpty]
+    avatar_storage_path: Mapped[MaybeEmpty]
+    cover_storage_path: Mapped[MaybeEmpty]
+    phone: Mapped[MaybeEmpty]
+    country: Mapped[MaybeEmpty]
+    city: Mapped[MaybeEmpty]
+    timezone: Mapped[str] = mapped_column(Text, default=DEFAULT_TIMEZONE, server_default=DEFAULT_TIMEZONE)
+    preferences: Mapped[Document] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default=text("'{}'"))
+    active_role: Mapped[Words | None]
+    onboarding_completed: Mapped[dict[str, str]] = mapped_column(
+        JSONB, default=dict, server_default=text("'{}'")
+    )
+    agent_id: Mapped[str] = mapped_column(Text, unique=True)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    created_at: Mapped[Instant]
+    updated_at: Mapped[Instant]
+    last_seen_at: Mapped[Instant]
+
+    @classmethod
+    def of(cls, identity: Identity, *, agent_id: str, now: datetime) -> "Profile":
+        """The profile of somebody who was never here before."""
+        return cls(
+            id=identity.user_id,
+            email=identity.email,
+            display_name=identity.display_name,
+            agent_id=agent_id,
+            created_at=now,
+            updated_at=now,
+            last_seen_at=now,
+        )
+
+    def recognise(self, identity: Identity, *, now: datetime) -> None:
+        """Take over what a newer token knows: the e-mail, and a name while there is none."""
+        known = {
+            "email": identity.email or self.email,
+            "display_name": self.display_name or identity.display_name,
+        }
+        self._write(known, now=now)
+        self.last_seen_at = now
+
+    def change(self, changes: ProfileChanges, *, now: datetime) -> bool:
+        """Write what the owner typed; says whether anything changed.
+
+        :raises ValidationFailed: the display name would be lost, or the preferences grow too large.
+        """
+        values = changes.values
+        if self.display_name and values.get("display_name") == "":
+            raise ValidationFailed.of(
+                [FieldProblem("display_name", "cannot be empty once it is set", "missing")]
+            )
+        if "preferences" in values:
+            values = values | {"preferences": merge_preferences(self.preferences, values["preferences"])}
+        return self._write(values, now=now)
+
+    def switch_role(self, role: Role, *, now: datetime) -> bool:
+        """Make a held role the active one; says whether it was another before.
+
+        :raises RoleNotHeld: the role was not gained yet.
+        """
+        if role not in self.roles:
+            raise RoleNotHeld
+        return self._write({"active_role": role.value}, now=now)
+
+    def complete_onboarding(self, role: Role, *, completed_at: datetime, now: datetime) -> bool:
+        """Hold this role, active from now on, its onboarding stamped; says whether the role is a new one.
+
+        The one place that adds a role, so that completed, held and active never disagree.
+        """
+        gained = role not in self.roles
+        self._write(
+            {
+                "roles": [*self.roles, role.value] if gained else [*self.roles],
+                "active_role": role.value,
+                "onboarding_completed": self.onboarding_completed | {role.value: instant(completed_at)},
+            },
+            now=now,
+        )
+        return gained
+
+    def introduce(self, bio: str, *, now: datetime) -> bool:
+        """Fill an empty bio; says whether it was empty."""
+        return not self.bio and self._write({"bio": bio}, now=now)
+
+    def _write(self, values: Mapping[str, object], *, now: datetime) -> bool:
+        changed = {name: value for name, value in values.items() if getattr(self, name) != value}
+        for name, value in changed.items():
+            setattr(self, name, value)
+        if changed:
+            self.version += 1
+            self.updated_at = now
+        return bool(changed)
+
+
+class RoleDetails(Base):
+    """The template of one user in one role (docs/spec/domain.md 4.1).
+
+    `fields` holds the stored values as `domain.professional_info` defines them: amounts of money in minor units of
+    `currency`, unset fields absent. `entry_ids` holds the taxonomy ids of its texts.
+    """
+
+    __tablename__ = "role_details"
+    __table_args__ = (Index("idx_role_profile_type", "profile_id", "role_type", unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(ForeignKey("profiles.id", ondelete="CASCADE"))
+    role_type: Mapped[Role] = mapped_column(text_enum(Role, name="role_type"))
+    fields: Mapped[Document] = mapped_column(JSONB, default=dict)
+    entry_ids: Mapped[Document] = mapped_column(JSONB, default=dict)
+    currency: Mapped[str] = mapped_column(String(3), default="GBP", server_default="GBP")
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[Instant]
+    updated_at: Mapped[Instant]
+
+    def write(self, fields: Values, *, entry_ids: Values, now: datetime) -> bool:
+        """Store these fields; says whether they differ from what was stored."""
+        if self.fields == fields:
+            return False
+        self.fields, self.entry_ids = fields, entry_ids
+        self.version += 1
+        self.updated_at = now
+        return True
+
+
+class AppliedCompletion(Base):
+    """A completed onboarding that took effect; it never does so twice."""
+
+    __tablename__ = "applied_completions"
+
+    completion_id: Mapped[UUID] = mapped_column(primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(ForeignKey("profiles.id", ondelete="CASCADE"), index=True)
+    role: Mapped[Role] = mapped_column(text_enum(Role, name="role"))
+    applied_at: Mapped[Instant]
+
+
+class ErasedUser(Base):
+    """A user who is gone and is never created again."""
+
+    __tablename__ = "erased_users"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erased_at: Mapped[Instant]
+
+
+class AuditEntry(Base):
+    """Who did what to which thing, without personal text; rows are never changed (a trigger refuses it)."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    actor: Mapped[UUID]
+    acting_role: Mapped[Role | None] = mapped_column(text_enum(Role, name="acting_role"))
+    action: Mapped[Words]
+    thing: Mapped[Words]
+    request_id: Mapped[Words]
+    at: Mapped[Instant]
+    details: Mapped[Document] = mapped_column(JSONB)
+
+
+outbox_messages = outbox_table(Base.metadata)
+idempotency_keys = idempotency_table(Base.metadata)

@@ -1,0 +1,1 @@
+"""Everything the account service can do, whoever asks."""
