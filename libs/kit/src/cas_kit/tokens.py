@@ -1,5 +1,6 @@
 """Access tokens: who is calling, proven by a signature (docs/spec/auth-protocol.md 2.1)."""
 
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -21,7 +22,10 @@ ALGORITHM = "ES256"
 LEEWAY = timedelta(seconds=30)  # clocks of two machines may differ this much
 CACHED_TOKENS = 20_000
 MAX_TOKEN_BYTES = 8_192
+LATEST_INSTANT = 253_402_300_799  # the last second of the year 9999
 REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})  # keys come from our JWKS only
+# Python's base64 skips foreign characters, so that many spellings of one token would pass.
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +94,7 @@ class TokenVerifier:
         return principal
 
     def _claims(self, token: str) -> dict[str, Any]:
-        if len(token) > MAX_TOKEN_BYTES:
+        if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
             raise Unauthenticated
         try:
             header = jwt.get_unverified_header(token)
@@ -108,6 +112,8 @@ class TokenVerifier:
             )
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise Unauthenticated from error
+        if not all(_is_instant(claims[name]) for name in ("exp", "iat", "nbf") if name in claims):
+            raise Unauthenticated
         return claims
 
 
@@ -140,8 +146,9 @@ class JwksCache:
 
         :raises Unavailable: no keys were ever had.
         """
-        if self._keys is None or kid not in self._keys or self._is_stale():
-            self._refresh()
+        known = self._keys is not None and kid in self._keys
+        if not known or self._is_stale():
+            self._refresh(wait=not known)
         if self._keys is None:
             raise Unavailable
         return self._keys.get(kid)
@@ -149,18 +156,25 @@ class JwksCache:
     def _is_stale(self) -> bool:
         return self._monotonic() - self._fetched_at > self._max_age
 
-    def _refresh(self) -> None:
-        with self._lock:
-            if self._monotonic() - self._tried_at < self._hold_off:
-                return
-            self._tried_at = self._monotonic()
-            try:
-                answer = httpx.get(self._url, timeout=2.0).raise_for_status()
-                self._keys = usable_keys(answer.json())
-            except (httpx.HTTPError, ValueError, jwt.PyJWTError) as error:
-                log.warning("jwks_fetch_failed", reason=type(error).__name__)
-            else:
-                self._fetched_at = self._monotonic()
+    def _refresh(self, *, wait: bool) -> None:
+        """Fetch the keys, one caller at a time; who has an old key already need not wait for another's fetch."""
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
+            if self._monotonic() - self._tried_at >= self._hold_off:
+                self._tried_at = self._monotonic()
+                self._fetch()
+        finally:
+            self._lock.release()
+
+    def _fetch(self) -> None:
+        try:
+            answer = httpx.get(self._url, timeout=2.0).raise_for_status()
+            self._keys = usable_keys(answer.json())
+        except (httpx.HTTPError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            log.warning("jwks_fetch_failed", reason=type(error).__name__)
+        else:
+            self._fetched_at = self._monotonic()
 
 
 def usable_keys(document: Mapping[str, Any]) -> dict[str, PyJWK]:
@@ -179,13 +193,17 @@ def _kid(header: Mapping[str, Any]) -> str:
     return kid
 
 
+def _is_instant(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LATEST_INSTANT
+
+
 def _principal(claims: Mapping[str, Any], digest: bytes) -> Principal:
     try:
         user_id = UUID(claims["sub"])
     except (ValueError, TypeError, AttributeError) as error:
         raise SubjectNotAUser from error
     return Principal(
-        user_id=user_id, session_id=str(claims.get("session_id", "")), claims=claims, digest=digest
+        user_id=user_id, session_id=str(claims.get("session_id") or ""), claims=claims, digest=digest
     )
 
 
