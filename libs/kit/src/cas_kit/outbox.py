@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,16 +36,14 @@ from cas_kit import telemetry
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
 
-LEASE = timedelta(
-    seconds=30
-)  # well above every delivery's own deadline; a crashed claim is free again after it
+# Well above every delivery's own deadline: a message whose relay crashed is free again after it.
+LEASE = timedelta(seconds=30)
+# Messages tried between two looks at the clock, the metrics and whether to stop.
 BATCH = 20
-BUSY_WAIT, IDLE_WAIT = (
-    0.05,
-    0.25,
-)  # seconds between polls: short while there is work, longer while there is none
+# Seconds between polls: short while there is work, longer while there is none.
+BUSY_WAIT, IDLE_WAIT = 0.05, 0.25
 FIRST_BACKOFF, LONGEST_BACKOFF = timedelta(seconds=0.5), timedelta(minutes=5)
-MAX_ATTEMPTS = 60  # more than four hours at the longest back-off: then a person has to look
+MAX_ATTEMPTS = 60  # two to four hours at the longest back-off: then a person has to look
 
 log = structlog.get_logger(__name__)
 
@@ -147,17 +145,22 @@ class Relay:
         False when the try failed or another relay has it; the background relay goes on from there.
         """
         try:
-            claimed = self._claimed(self._claim_first_try, {"message_id": message_id})
-            return any(self._handle(message) for message in claimed)
+            message = self._claimed(self._claim_first_try, {"message_id": message_id})
+            return message is not None and self._handle(message)
         except Unavailable:
             return False
 
     def run_once(self) -> int:
-        """Claim what is due and try each once; returns how many there were."""
-        claimed = self._claimed(self._claim_due, {})
-        for message in claimed:
+        """Try what is due, at most 20 messages; returns how many were tried.
+
+        Each is claimed on its own: of a whole batch, the last leases would run out while the first ones are slow.
+        """
+        for tried in range(BATCH):
+            message = self._claimed(self._claim_due, {})
+            if message is None:
+                return tried
             self._handle(message)
-        return len(claimed)
+        return BATCH
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set."""
@@ -187,9 +190,10 @@ class Relay:
             )
             return len(result.all())
 
-    def _claimed(self, statement: Any, parameters: Mapping[str, Any]) -> Sequence[Message]:
+    def _claimed(self, statement: Any, parameters: Mapping[str, Any]) -> Message | None:
         with self._database.autocommit() as connection:
-            return [Message(**row) for row in connection.execute(statement, parameters).mappings()]
+            row = connection.execute(statement, parameters).mappings().one_or_none()
+        return None if row is None else Message(**row)
 
     def _handle(self, message: Message) -> bool:
         token = telemetry.request_id.set(message.request_id)
@@ -230,10 +234,11 @@ class Relay:
 
     def _measure(self) -> None:
         columns = self._table.c
+        oldest = func.min(columns.created_at).filter(columns.parked_at.is_(None))
         with self._database.autocommit() as connection:
             age, parked = connection.execute(
                 select(
-                    func.coalesce(func.extract("epoch", func.now() - func.min(columns.created_at)), 0),
+                    func.coalesce(func.extract("epoch", func.now() - oldest), 0),
                     func.count(columns.parked_at),
                 )
             ).one()
@@ -252,12 +257,12 @@ def _claim(table: Table, condition: ColumnElement[bool]) -> Any:
         select(table.c.id)
         .where(condition)
         .order_by(table.c.next_attempt_at)
-        .limit(BATCH)
+        .limit(1)
         .with_for_update(skip_locked=True)
     )
     return (
         update(table)
-        .where(table.c.id.in_(claimable))
+        .where(table.c.id == claimable.scalar_subquery())
         .values(attempts=table.c.attempts + 1, next_attempt_at=func.now() + LEASE)
         .returning(
             table.c.id,

@@ -25,7 +25,7 @@ RPC_SECONDS = Histogram("cas_rpc_seconds", "gRPC calls answered.", ["method", "s
 RPC_CLIENT_SECONDS = Histogram(
     "cas_rpc_client_seconds", "gRPC calls made.", ["method", "status"], buckets=_BUCKETS
 )
-OUTBOX_AGE = Gauge("cas_outbox_age_seconds", "Age of the oldest message that is not delivered yet.")
+OUTBOX_AGE = Gauge("cas_outbox_age_seconds", "Age of the oldest message that is still tried.")
 OUTBOX_PARKED = Gauge("cas_outbox_parked", "Messages that were given up and wait for a person.")
 OUTBOX_DELIVERIES = Counter("cas_outbox_deliveries_total", "Delivery attempts.", ["topic", "result"])
 
@@ -67,7 +67,6 @@ def configure_logging(*, service: str, level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                structlog.processors.EventRenamer("event"),
                 structlog.processors.JSONRenderer(),
             ],
         )
