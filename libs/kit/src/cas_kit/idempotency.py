@@ -38,11 +38,12 @@ from cas_kit.errors import (
     Kind,
     ValidationFailed,
 )
-from cas_kit.rest import PrincipalDep
+from cas_kit.rest import PrincipalDep, route_template
 
 KEPT = timedelta(hours=24)  # docs/spec/domain.md 9.2
 REPLAYED = "Idempotency-Replayed"
 _KEPT_HEADERS = ("content-type", "etag", "location")
+_PASSING = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL, Kind.RATE_LIMITED})
 _ACCEPTABLE_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -84,10 +85,16 @@ async def _keyed_request(request: Request, principal: PrincipalDep) -> KeyedRequ
     return KeyedRequest(
         request=request,
         user_id=principal.user_id,
-        operation=f"{request.method} {request.scope['route'].path}",
+        operation=f"{request.method} {route_template(request.scope)}",
         key=key,
-        digest=sha256(str(request.query_params).encode() + b"\n" + await request.body()).digest(),
+        digest=_request_digest(request, await request.body()),
     )
+
+
+def _request_digest(request: Request, body: bytes) -> bytes:
+    """What makes two requests of one operation the same: the path's own ids, the query and the body."""
+    address = f"{request.scope['path']}?{request.query_params}\n"
+    return sha256(address.encode() + body).digest()
 
 
 KeyedRequestDep = Annotated[KeyedRequest | None, Depends(_keyed_request)]
@@ -98,10 +105,10 @@ def answer_once(
 ) -> Response:
     """Run `work` in this transaction, or return the answer that the same request got before.
 
-    The answer commits together with the effect, so a crash leaves both or neither. A refusal is an answer too; it is
-    kept and its effects are undone. `Unavailable` is not kept.
+    The answer commits together with the effect, so a crash leaves both or neither. A refusal is an answer too: it is
+    kept, and its effects are undone unless it says `keeps_transaction`. What may pass by itself is not kept.
 
-    :raises IdempotencyKeyReused: the key came with another body before.
+    :raises IdempotencyKeyReused: the key came with another request before.
     :raises IdempotencyInProgress: the first request is still running.
     """
     if keyed is None:
@@ -157,14 +164,20 @@ def _find(session: Session, table: Table, keyed: KeyedRequest) -> Response | Non
 
 
 def _answer_or_refusal(session: Session, keyed: KeyedRequest, work: Callable[[], Response]) -> Response:
+    savepoint = session.begin_nested()
     try:
-        with session.begin_nested():
-            return work()
+        answer = work()
     except DomainError as error:
-        if error.kind is Kind.UNAVAILABLE:
+        if error.kind in _PASSING:
             raise
+        if error.keeps_transaction:
+            savepoint.commit()
+        else:
+            savepoint.rollback()
         refusal: Response = keyed.request.app.state.render_error(keyed.request, error)
         return refusal
+    savepoint.commit()
+    return answer
 
 
 def _is(table: Table, keyed: KeyedRequest) -> tuple[ColumnElement[bool], ...]:

@@ -14,7 +14,6 @@ from cas_kit import telemetry
 from cas_kit.errors import (
     DomainError,
     FieldProblem,
-    InternalError,
     Kind,
     MalformedJson,
     MethodNotAllowed,
@@ -41,6 +40,8 @@ STATUS = {
     Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+MAX_PROBLEMS = 50  # a small body can have 100,000 faults; nobody reads them all
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,7 +55,7 @@ def problem_response(request: Request, error: DomainError) -> Response:
         "detail": error.detail,
         "message": error.detail,
         "code": error.code,
-        "instance": request.url.path,
+        "instance": request.scope["path"],  # request.url would be built from the Host header
         "request_id": telemetry.request_id.get(),
     }
     if error.problems:
@@ -81,19 +82,21 @@ def error_headers(error: DomainError) -> dict[str, str]:
 
 
 def as_domain_error(error: Exception) -> DomainError:
-    """What the framework raised, as an error of ours."""
+    """What the framework raised, as an error of ours; anything unforeseen is raised again, to be logged as a crash."""
     match error:
         case DomainError():
             return error
+        case RequestValidationError() if any(found["loc"][0] == "path" for found in error.errors()):
+            return RouteNotFound()  # an id that cannot be one names nothing (docs/spec/domain.md 9.1)
         case RequestValidationError():
-            return ValidationFailed.of(field_problems(error.errors()))
+            return ValidationFailed.of(field_problems(error.errors()[:MAX_PROBLEMS]))
         case HTTPException(status_code=404):
             return RouteNotFound()
         case HTTPException(status_code=405):
             return MethodNotAllowed((error.headers or {}).get("Allow", ""))
         case HTTPException(status_code=400):
             return MalformedJson()
-    return InternalError()
+    raise error
 
 
 def field_problems(errors: Sequence[Any]) -> list[FieldProblem]:

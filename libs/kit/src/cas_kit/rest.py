@@ -3,17 +3,20 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPMethod
 from typing import Annotated, Any
 
 import msgspec
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cas_kit import telemetry
@@ -23,6 +26,7 @@ from cas_kit.errors import (
     BodyTooLarge,
     DomainError,
     InternalError,
+    MethodNotAllowed,
     Unauthenticated,
     Unavailable,
     VersionMismatch,
@@ -31,6 +35,7 @@ from cas_kit.problems import as_domain_error, problem_response
 from cas_kit.tokens import Principal, TokenVerifier
 
 JSON_BODY_LIMIT = 256 * 1024  # docs/spec/domain.md 9.2
+CLIENT_GONE = 499  # no status of HTTP's: nobody is there to read it, but metrics tell it from a crash
 
 log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -80,7 +85,7 @@ def create_app(
     app.include_router(_operations_router(readiness, [dependencies.database.ping, *checks]))
     for error_type in (DomainError, RequestValidationError, HTTPException):
         app.add_exception_handler(error_type, _answer_error)
-    app.add_middleware(RequestContext, render_error=render_error, body_limit=body_limit)
+    app.add_middleware(RequestContext, render_error=render_error, body_limit=body_limit, readiness=readiness)
     return app
 
 
@@ -187,32 +192,51 @@ def not_modified(request: Request, tag: str) -> bool:
 # ---- plumbing ----
 
 
+def route_template(scope: Scope) -> str:
+    """The path of the matched route with its parameters in braces; empty when no route matched.
+
+    `scope["route"]` alone would lack the prefixes of the routers that include it.
+    """
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return getattr(route, "path", "")
+
+
 class RequestContext:
     """Outermost middleware: request id, body limit, metrics, one log line, and the last resort for a crash.
 
     Plain ASGI: Starlette's BaseHTTPMiddleware adds 0.8 ms to each request.
     """
 
-    def __init__(self, app: ASGIApp, *, render_error: ErrorRenderer, body_limit: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, render_error: ErrorRenderer, body_limit: int, readiness: Readiness
+    ) -> None:
         self._app = app
         self._render_error = render_error
         self._body_limit = body_limit
+        self._readiness = readiness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await _Exchange(scope, receive, send, self._body_limit).run(self._app, self._render_error)
+        exchange = _Exchange(
+            scope, receive, send, body_limit=self._body_limit, closing=not self._readiness.ready
+        )
+        await exchange.run(self._app, self._render_error)
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its answer.
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, body_limit: int) -> None:
+    :param closing: end the connection with the answer, so that no request is under way on it when the server stops.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, body_limit: int, closing: bool) -> None:
         self.scope = scope
         self._receive = receive
         self._send = send
         self._left = body_limit
+        self._closing = closing
         self._status = 0
         offered = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         self._request_id = telemetry.new_request_id(offered.decode("latin-1"))
@@ -222,6 +246,8 @@ class _Exchange:
         started = time.perf_counter()
         try:
             await app(self.scope, self.receive, self.send)
+        except ClientDisconnect:
+            self._status = CLIENT_GONE
         except Exception:
             log.exception("request_crashed")
             if self._status:
@@ -246,11 +272,13 @@ class _Exchange:
             headers["X-Request-Id"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
+            if self._closing:
+                headers["Connection"] = "close"
         await self._send(message)
 
     def _record(self, seconds: float) -> None:
-        route = getattr(self.scope.get("route"), "path", "unmatched")
-        method = self.scope["method"]
+        route = route_template(self.scope) or "unmatched"
+        method = self.scope["method"] if self.scope["method"] in HTTPMethod.__members__ else "other"
         telemetry.HTTP_SECONDS.labels(method, route, self._status).observe(seconds)
         if not route.startswith(("/health", "/metrics")):
             log.info(
@@ -263,8 +291,20 @@ class _Exchange:
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
-    answer: Response = request.app.state.render_error(request, as_domain_error(error))
+    problem = as_domain_error(error)
+    if isinstance(problem, MethodNotAllowed):
+        problem = MethodNotAllowed(_allowed_methods(request))
+    answer: Response = request.app.state.render_error(request, problem)
     return answer
+
+
+def _allowed_methods(request: Request) -> str:
+    """All methods of this address; the framework names those of the first matching route only."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex.match(request.scope["path"]):
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 def _operations_router(readiness: Readiness, checks: Sequence[Callable[[], None]]) -> APIRouter:
