@@ -1,0 +1,1 @@
+"""Rules of onboarding, without I/O (docs/spec/domain.md 5)."""

@@ -1,0 +1,200 @@
+"""Everything the onboarding service can do, whoever asks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from cas_kit.db import Database
+from cas_kit.errors import DomainError, Kind
+from cas_kit.outbox import Message
+from cas_onboarding import repository
+from cas_onboarding.domain.completion import CompletedOnboarding, professional_info, profile_bio
+from cas_onboarding.domain.progress import Progress, Save, check_step_data, decide
+from cas_onboarding.domain.roles import Role
+from cas_onboarding.models import outbox
+from cas_onboarding.repository import AuditRecord, Reader, StoredProgress
+
+APPLY_ONBOARDING = "account.apply_onboarding"  # the topic of a completion on its way
+# The request that completes a wizard tries the delivery itself; the relay takes over if it dies before that.
+RELAY_WAITS = timedelta(seconds=1)
+PURGE_BATCH = 500
+
+VersionCheck = Callable[[int | None], None]
+
+
+class NoProgress(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "no-progress"
+
+    def __init__(self, role: Role) -> None:
+        super().__init__(f"No onboarding progress found for role: {role}")
+
+
+class EarlierCompletionWaits(Exception):
+    """The same user and role were completed before, and that has to arrive first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What is stored after a save; `applied` is false when newer answers were kept instead."""
+
+    stored: StoredProgress
+    applied: bool
+
+
+class AccountApi(Protocol):
+    """What onboarding asks of the account service."""
+
+    def apply_onboarding(self, completion_id: UUID, completed: CompletedOnboarding) -> None:
+        """Let a completion take effect. Safe to repeat with the same id.
+
+        :raises Undeliverable: it can never take effect.
+        """
+
+
+def get_progress(reader: Reader, *, user_id: UUID, role: Role) -> StoredProgress:
+    """The saved answers of one role.
+
+    :raises NoProgress: nothing is saved.
+    """
+    stored = repository.find_progress(reader, user_id=user_id, role=role)
+    if stored is None:
+        raise NoProgress(role)
+    return stored
+
+
+def list_progress(reader: Reader, *, user_id: UUID) -> Sequence[StoredProgress]:
+    """The saved answers of all roles, in the order they were begun."""
+    return repository.list_progress(reader, user_id=user_id)
+
+
+def save_progress(
+    session: Session, *, user_id: UUID, role: Role, save: Save, check_version: VersionCheck, now: datetime
+) -> Saved:
+    """Save a wizard's answers unless newer ones are stored; the last save completes the onboarding.
+
+    Safe to repeat: a repeated save changes nothing.
+
+    :raises VersionMismatch: `check_version` refuses the stored version.
+    :raises StepDataTooLarge: the answers are larger than a row may be.
+    :raises ValidationFailed: the answers are nested too deeply, or those of a completion have wrong types.
+    """
+    check_step_data(save.data)
+    saved = None
+    while saved is None:
+        saved = _try_to_save(
+            session, user_id=user_id, role=role, save=save, check_version=check_version, now=now
+        )
+    return saved
+
+
+def _try_to_save(
+    session: Session, *, user_id: UUID, role: Role, save: Save, check_version: VersionCheck, now: datetime
+) -> Saved | None:
+    """Save under the row's lock; None when there was no row to lock and another save made it first."""
+    stored = repository.find_progress_for_update(session, user_id=user_id, role=role)
+    check_version(stored.version if stored else None)
+    present = stored.progress if stored else None
+    decision = decide(present, save)
+    if stored is not None and decision.progress == present:
+        return Saved(stored=stored, applied=decision.applied)
+    written = repository.store_progress(
+        session,
+        user_id=user_id,
+        role=role,
+        progress=decision.progress,
+        replacing=stored,
+        completion_id=_complete(session, user_id=user_id, role=role, progress=decision.progress, now=now),
+        now=now,
+    )
+    return Saved(stored=written, applied=decision.applied) if written else None
+
+
+def _complete(
+    session: Session, *, user_id: UUID, role: Role, progress: Progress, now: datetime
+) -> UUID | None:
+    """Queue the effects of a completion; returns its id, None when the wizard is not finished."""
+    if not progress.is_complete:
+        return None
+    info = professional_info(role, progress.step_data)
+    completed = CompletedOnboarding(
+        user_id=user_id, role=role, completed_at=now, professional_info=info, profile_bio=profile_bio(info)
+    )
+    completion_id = outbox.add(
+        session, topic=APPLY_ONBOARDING, payload=msgspec.to_builtins(completed), relay_waits=RELAY_WAITS
+    )
+    record = AuditRecord(
+        action="onboarding_completed",
+        thing=f"completion/{completion_id}",
+        actor_id=user_id,
+        acting_role=role,
+        details={},
+    )
+    repository.add_audit_records(session, [record])
+    return completion_id
+
+
+def delete_progress(session: Session, *, user_id: UUID, role: Role, check_version: VersionCheck) -> None:
+    """Forget the answers of one role; what a completion did elsewhere, or has still to do, stays.
+
+    Quiet when there are none.
+
+    :raises VersionMismatch: `check_version` refuses the stored version.
+    """
+    stored = repository.find_progress_for_update(session, user_id=user_id, role=role)
+    check_version(stored.version if stored else None)
+    if stored is not None:
+        repository.delete_progress(session, progress_id=stored.id)
+
+
+def deliver_completion(database: Database, account: AccountApi, message: Message) -> None:
+    """Let one completion take effect in the account service. Safe to repeat.
+
+    :raises EarlierCompletionWaits: another completion has to arrive first, or its answers would win.
+    :raises Undeliverable: the account service will never accept it.
+    """
+    completed = msgspec.convert(message.payload, CompletedOnboarding)
+    with database.autocommit() as connection:
+        waits = repository.earlier_completion_waits(
+            connection, user_id=completed.user_id, role=completed.role, before=message.created_at
+        )
+    if waits:
+        raise EarlierCompletionWaits
+    account.apply_onboarding(message.id, completed)
+
+
+def purge_abandoned(session: Session, *, untouched_since: datetime) -> int:
+    """Remove one batch of unfinished answers nobody came back to; returns how many there were."""
+    purged = repository.delete_abandoned_progress(session, untouched_since=untouched_since, limit=PURGE_BATCH)
+    repository.add_audit_records(
+        session,
+        [
+            AuditRecord(
+                action="abandoned_progress_purged",
+                thing=f"onboarding_progress/{progress_id}",
+                acting_role=role,
+                details={},
+            )
+            for progress_id, role in purged
+        ],
+    )
+    return len(purged)
+
+
+def erase_user(session: Session, *, user_id: UUID) -> int:
+    """Remove all data of the user and every effect that still waits; returns how many rows that were.
+
+    Safe to repeat: there is nothing left then.
+    """
+    removed = repository.delete_everything_of(session, user_id=user_id)
+    if removed:
+        record = AuditRecord(
+            action="user_erased", thing=f"user/{user_id}", actor_id=user_id, details={"removed": removed}
+        )
+        repository.add_audit_records(session, [record])
+    return removed
