@@ -2,9 +2,10 @@
 
 import argparse
 import json
-import signal
+import math
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -103,16 +104,18 @@ def serve(service: Service, settings: ServiceSettings) -> None:
         access_log=False,
         server_header=False,
         timeout_keep_alive=int(KEEP_ALIVE.total_seconds()),
-        timeout_graceful_shutdown=int(settings.drain_timeout.total_seconds()),
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout.total_seconds()),
     )
     log.info("service_started", rest_port=settings.rest_port, grpc_port=settings.grpc_port)
-    _DrainingServer(config, service, settings.drain_delay).run()
+    server = _DrainingServer(config, service, settings.drain_delay)
+    server.run()
     stop.set()
     if service.relay:
         service.relay.wake()
-    service.rpc.stop(settings.drain_timeout)
+    patience = timedelta(0) if server.force_exit else settings.drain_timeout
+    service.rpc.stop(patience)
     for thread in threads:
-        thread.join(settings.drain_timeout.total_seconds())
+        thread.join(patience.total_seconds())
     for close in service.close:
         close()
     log.info("service_stopped")
@@ -125,19 +128,32 @@ class _DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._delay = delay.total_seconds()
+        self._told_to_stop = False
+        self._stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """First signal: drain. Second: stop now."""
-        del frame
-        if not self._service.readiness.ready:
+        """First signal: drain. Second: stop now.
+
+        Only remembers what to do: a signal may interrupt any line, even one that holds a lock.
+        """
+        del sig, frame
+        if self._told_to_stop:
+            self.should_exit = self.force_exit = True
+        self._told_to_stop = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """What uvicorn asks ten times a second: whether to end."""
+        if self._told_to_stop and self._stop_at is None:
+            self._stop_at = time.monotonic() + self._delay
+            self._drain()
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
             self.should_exit = True
-            return
-        log.info("service_draining", signal=signal.Signals(sig).name)
+        return await super().on_tick(counter)
+
+    def _drain(self) -> None:
+        log.info("service_draining")
         self._service.readiness.ready = False
         self._service.rpc.announce_stop()
-        timer = threading.Timer(self._delay, lambda: setattr(self, "should_exit", True))
-        timer.daemon = True
-        timer.start()
 
 
 def _background(service: Service, stop: threading.Event) -> Sequence[tuple[str, Callable[[], object]]]:
@@ -177,6 +193,8 @@ def _read(settings: type[Settings], name: str) -> Settings:
         prefix = settings.model_config.get("env_prefix", "")
         lines = [
             f"  {prefix}{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            if problem["loc"]
+            else f"  {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_input=False, include_url=False)
         ]
         sys.exit(f"cas-{name} cannot start, the environment is wrong:\n" + "\n".join(lines))
