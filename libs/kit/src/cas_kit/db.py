@@ -59,6 +59,7 @@ class Database:
             max_overflow=0,
             pool_timeout=settings.database_pool_timeout.total_seconds(),
             connect_args={"application_name": application_name, "connect_timeout": 3},
+            hide_parameters=True,  # errors are logged, and parameters are personal data
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
