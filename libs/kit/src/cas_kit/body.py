@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from cas_kit.errors import FieldProblem, MalformedJson, UnsupportedMediaType, ValidationFailed
 
 MAX_DEPTH = 32  # far above any form of ours; far below what recursion in a validator survives
-MAX_INTEGER = 2**53  # beyond it JavaScript and JSON numbers lose digits
+MAX_NUMBER = 2**53  # beyond it JavaScript and JSON numbers lose digits
 
 _decode = msgspec.json.Decoder().decode
 
@@ -79,7 +79,7 @@ def _check(value: Any, *, path: tuple[str, ...], depth: int) -> None:
     match value:
         case str():
             _check_text(value, path)
-        case int() if abs(value) > MAX_INTEGER:
+        case int() | float() if abs(value) > MAX_NUMBER:
             raise _refused(_name(path), "is too large a number")
         case dict() | list():
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 LOCK_TIMEOUT = "100ms"  # a statement that waits longer makes every later reader queue behind it
 STATEMENT_TIMEOUT = "15min"
 LOCK_ATTEMPTS = 60
-RUNNER_LOCK = 0x0CA5  # any constant will do: it is held per database and role
+RUNNER_LOCK = 0x0CA5  # any constant will do
 
 
 def alembic_config(package: str) -> Config:
@@ -85,7 +85,10 @@ def _run_once(engine: Engine, *, package: str, step: Any) -> None:
     config = alembic_config(package)
     with engine.connect() as connection:
         connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": RUNNER_LOCK})
+        # A lock belongs to the whole database; naming the role lets services migrate side by side.
+        connection.execute(
+            text("SELECT pg_advisory_lock(:lock, hashtext(current_user))"), {"lock": RUNNER_LOCK}
+        )
         connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
         connection.commit()
         config.attributes["connection"] = connection
