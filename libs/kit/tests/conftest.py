@@ -11,7 +11,9 @@ from cas_kit.outbox import outbox_table
 from cas_kit.settings import ServiceSettings
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
-notes = Table("notes", metadata, Column("id", Integer, primary_key=True), Column("text", Text, nullable=False))
+notes = Table(
+    "notes", metadata, Column("id", Integer, primary_key=True), Column("text", Text, nullable=False)
+)
 outbox_messages = outbox_table(metadata)
 idempotency_keys = idempotency_table(metadata)
 

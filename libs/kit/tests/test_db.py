@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from cas_kit.db import Database
 from cas_kit.errors import DomainError, Kind, Unavailable
@@ -30,15 +31,23 @@ class TestTransaction:
 
     @pytest.mark.parametrize("error", [Refused(), RuntimeError()])
     def test_is_undone_by_an_error(self, database, tables, error):
-        with pytest.raises(type(error)), database.transaction() as session:
-            session.execute(insert(tables["notes"]).values(text="undone"))
-            raise error
+        def write_and_fail():
+            with database.transaction() as session:
+                session.execute(insert(tables["notes"]).values(text="undone"))
+                raise error
+
+        with pytest.raises(type(error)):
+            write_and_fail()
         assert texts(database, tables["notes"]) == []
 
     def test_is_kept_by_an_error_that_records(self, database, tables):
-        with pytest.raises(RefusedButRecorded), database.transaction() as session:
-            session.execute(insert(tables["notes"]).values(text="recorded"))
-            raise RefusedButRecorded
+        def write_and_refuse():
+            with database.transaction() as session:
+                session.execute(insert(tables["notes"]).values(text="recorded"))
+                raise RefusedButRecorded
+
+        with pytest.raises(RefusedButRecorded):
+            write_and_refuse()
         assert texts(database, tables["notes"]) == ["recorded"]
 
 
@@ -50,6 +59,37 @@ class TestUnavailable:
         small.dispose()
 
     def test_when_a_statement_takes_too_long(self, database):
-        with pytest.raises(Unavailable), database.transaction() as session:
-            session.execute(text("SET LOCAL statement_timeout = '10ms'"))
-            session.execute(text("SELECT pg_sleep(5)"))
+        def wait_in_vain():
+            with database.transaction() as session:
+                session.execute(text("SET LOCAL statement_timeout = '10ms'"))
+                session.execute(text("SELECT pg_sleep(5)"))
+
+        with pytest.raises(Unavailable):
+            wait_in_vain()
+
+
+class TestErrors:
+    def test_do_not_name_the_values_of_a_statement(self, database, tables):
+        """They are logged with their traceback, and the values are personal data."""
+
+        def write_twice():
+            with database.transaction() as session:
+                for _ in range(2):
+                    session.execute(insert(tables["notes"]).values(id=1, text="ada@example.com"))
+
+        with pytest.raises(IntegrityError) as error:
+            write_twice()
+        assert "ada@example.com" not in str(error.value)
+
+    def test_after_a_restart_of_the_server_end_with_the_first_request(self, settings, postgres_server):
+        database = Database(settings, application_name="kit-tests-restart")
+        database.ping()
+        with postgres_server.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'kit-tests-restart'"
+            )
+        with pytest.raises(Unavailable):
+            database.ping()
+        database.ping()
+        database.dispose()
