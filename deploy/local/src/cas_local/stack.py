@@ -49,6 +49,7 @@ class Stack:
 
     ports: Ports  # chosen by start()
     credentials: Credentials  # read by start()
+    postgres: PostgresServer  # made by start()
 
     def __init__(
         self,
@@ -92,14 +93,6 @@ class Stack:
     def logs(self) -> dict[str, Path]:
         """The log file of every part, by name."""
         return {name: server.process.log for name, server in self.servers.items()}
-
-    @property
-    def postgres(self) -> PostgresServer:
-        """The database server, for a superuser's connection."""
-        server = self.servers["postgres"]
-        if not isinstance(server, PostgresServer):
-            raise TypeError("postgres is the database server's name")
-        return server
 
     def start(self) -> None:
         """Start everything and wait until all of it is healthy; on failure nothing is left running.
@@ -170,16 +163,16 @@ class Stack:
 
     def _start_stores(self, cleanup: ExitStack) -> dict[str, dict[str, str]]:
         """Start PostgreSQL and Redis; give the environment of each service."""
-        postgres = PostgresServer(
+        self.postgres = PostgresServer(
             self.data / "postgres", port=self.ports.postgres, durable=self._durable, log=self._log("postgres")
         )
         redis = RedisServer(self.data / "redis", port=self.ports.redis, log=self._log("redis"))
-        self.servers = {"postgres": postgres, "redis": redis}
+        self.servers = {"postgres": self.postgres, "redis": redis}
         for name, server in self.servers.items():
             cleanup.callback(server.stop)
             server.start()
             self._report(f"{name} ready")
-        database_urls = provision(postgres.url(), self.credentials.database_passwords)
+        database_urls = provision(self.postgres.url(), self.credentials.database_passwords)
         return {
             service.name: inherited(service.prefix)
             | environment_of(
