@@ -1,0 +1,1 @@
+"""What proves an identity: passwords, signing keys, access tokens and refresh tokens."""

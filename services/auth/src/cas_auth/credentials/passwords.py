@@ -1,0 +1,65 @@
+"""Password hashing: argon2id, a bounded number at a time."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import argon2
+from argon2.exceptions import VerificationError
+
+from cas_kit.errors import Unavailable
+
+# The OWASP minimum for argon2id; the library's own default costs seven times as much (docs/spec/auth-protocol.md 4).
+MEMORY_KIB = 19_456
+PASSES = 2
+LANES = 1
+
+
+class PasswordHasher:
+    """Hashes and verifies; never call it while holding a database connection.
+
+    `concurrency` hashes run at once and `waiting` callers queue for them; every further one is refused at once, so that
+    a flood of sign-ins costs bounded memory and leaves threads for other requests.
+    """
+
+    def __init__(self, *, concurrency: int, waiting: int) -> None:
+        self._argon2 = argon2.PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+        self._places = threading.BoundedSemaphore(concurrency + waiting)
+        self._cores = threading.BoundedSemaphore(concurrency)
+        self._nobodys = self._argon2.hash(secrets.token_urlsafe())
+
+    def hash(self, password: str) -> str:
+        """The hash to store, with its salt and parameters (PHC string).
+
+        :raises Unavailable: too many callers are waiting.
+        """
+        with self._place():
+            return self._argon2.hash(password)
+
+    def matches(self, password: str, stored: str | None) -> bool:
+        """Whether `password` is the one that was hashed; the same work when nothing is stored.
+
+        :raises Unavailable: too many callers are waiting.
+        """
+        with self._place():
+            try:
+                self._argon2.verify(stored or self._nobodys, password)
+            except VerificationError:
+                return False
+            return stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._argon2.check_needs_rehash(stored)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(retry_after=timedelta(seconds=1))
+        try:
+            with self._cores:
+                yield
+        finally:
+            self._places.release()

@@ -1,0 +1,1 @@
+"""Everything the auth service can do, whoever asks."""

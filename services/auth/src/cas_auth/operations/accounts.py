@@ -1,0 +1,139 @@
+"""Sign up, and change one's own account."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cas_auth import domain, repository
+from cas_auth.credentials.tokens import Grant
+from cas_auth.domain import (
+    AuditAction,
+    AuthMethod,
+    EmailChangesDisabled,
+    Origin,
+    SamePassword,
+    SignupDisabled,
+    UserAlreadyExists,
+)
+from cas_auth.models import User
+from cas_auth.operations.sessions import authenticate, start_session
+from cas_auth.operations.tools import Tools
+from cas_kit.db import Database
+
+
+def sign_up(
+    database: Database,
+    tools: Tools,
+    *,
+    email: str,
+    password: str,
+    data: Mapping[str, Any] | None,
+    origin: Origin,
+    now: datetime,
+) -> Grant | User:
+    """Add a user: signed in where addresses are trusted, else waiting for confirmation.
+
+    Where they wait, a known address is answered with a made-up user after the same work.
+
+    :raises SignupDisabled: this installation takes no new users.
+    :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
+    :raises WeakPassword: the password is too short.
+    :raises UserAlreadyExists: the address is known, and addresses are trusted here.
+    :raises Unavailable: too many passwords are being hashed.
+    """
+    settings = tools.settings
+    if not settings.signup_enabled:
+        raise SignupDisabled
+    address = domain.canonical_email(email, allow_test_domains=settings.allows_test_domains)
+    domain.check_password(password, min_length=settings.password_min_length)
+    metadata = domain.merge_metadata({}, data)
+    password_hash = tools.hasher.hash(password)
+    with database.transaction() as session:
+        user = repository.add_email_user(
+            session,
+            user_id=tools.new_id(),
+            identity_id=tools.new_id(),
+            email=address,
+            password_hash=password_hash,
+            user_metadata=metadata,
+            confirmed_at=now if settings.email_auto_confirm else None,
+            now=now,
+        )
+        if user is None:
+            _record(session, AuditAction.USER_REPEATED_SIGNUP, None, origin=origin, now=now)
+            if settings.email_auto_confirm:
+                raise UserAlreadyExists
+            return User.pretended(user_id=tools.new_id(), email=address, user_metadata=metadata, now=now)
+        _record(session, AuditAction.USER_SIGNEDUP, user.id, origin=origin, now=now)
+        if not settings.email_auto_confirm:
+            return user
+        return start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
+
+
+def update_user(
+    database: Database,
+    tools: Tools,
+    *,
+    user_id: UUID,
+    session_id: UUID,
+    email: str | None,
+    password: str | None,
+    data: Mapping[str, Any] | None,
+    origin: Origin,
+    now: datetime,
+) -> User:
+    """Change the caller's address, password or metadata; what is None stays. A new password ends their other sessions.
+
+    :raises CallerNotFound: the user is gone.
+    :raises SessionNotFound: the session was ended.
+    :raises UserBanned: the user is banned.
+    :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
+    :raises WeakPassword: the password is too short.
+    :raises SamePassword: it is the one they have.
+    :raises EmailChangesDisabled: an address takes a confirmation here, and there is no way to ask for it.
+    :raises EmailExists: the address belongs to somebody else.
+    :raises Unavailable: too many passwords are being hashed.
+    """
+    password_hash = None
+    if password is not None:
+        with database.transaction() as session:
+            user = authenticate(session, user_id=user_id, session_id=session_id, now=now).user
+        password_hash = _new_password_hash(tools, user, password)
+    with database.transaction() as session:
+        user = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True).user
+        if email is not None:
+            _change_email(session, tools, user, email, now=now)
+        if data is not None:
+            user.merge_metadata(data, now=now)
+        if password_hash is not None:
+            user.change_password(password_hash, now=now)
+            repository.delete_sessions(session, user_id=user_id, except_id=session_id)
+            _record(session, AuditAction.USER_UPDATED_PASSWORD, user_id, origin=origin, now=now)
+        _record(session, AuditAction.USER_MODIFIED, user_id, origin=origin, now=now)
+        return user
+
+
+def _new_password_hash(tools: Tools, user: User, password: str) -> str:
+    domain.check_password(password, min_length=tools.settings.password_min_length)
+    if tools.hasher.matches(password, user.password_hash):
+        raise SamePassword
+    return tools.hasher.hash(password)
+
+
+def _change_email(session: Session, tools: Tools, user: User, email: str, *, now: datetime) -> None:
+    address = domain.canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
+    if address == user.email:
+        return
+    if not tools.settings.email_auto_confirm:
+        raise EmailChangesDisabled
+    user.change_email(address, now=now)
+    repository.save_email(session)
+
+
+def _record(
+    session: Session, action: AuditAction, actor_id: UUID | None, *, origin: Origin, now: datetime
+) -> None:
+    repository.add_audit_entry(session, action, actor_id=actor_id, origin=origin, now=now)

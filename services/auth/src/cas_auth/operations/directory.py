@@ -1,0 +1,56 @@
+"""What other services ask about users, and of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cas_auth import repository
+from cas_auth.domain import AuditAction, InvalidRequest, Origin, UserNotFound
+from cas_auth.models import User
+
+
+def get_user(session: Session, *, user_id: UUID) -> User:
+    """The user of this id.
+
+    :raises UserNotFound: there is none, or they were erased.
+    """
+    return repository.get_user(session, user_id=user_id)
+
+
+def set_app_roles(
+    session: Session,
+    *,
+    user_id: UUID,
+    roles: Sequence[str],
+    active_role: str | None,
+    version: int,
+    now: datetime,
+) -> bool:
+    """Let the user's next tokens carry these roles; false when a version as new was applied before.
+
+    Safe to repeat, and in any order.
+
+    :raises InvalidRequest: the active role is not one of the roles.
+    :raises UserNotFound: there is no such user, or they were erased.
+    """
+    if active_role is not None and active_role not in roles:
+        raise InvalidRequest("active_role must be one of roles")
+    user = repository.lock_user(session, user_id=user_id)
+    if user is None:
+        raise UserNotFound
+    return user.set_app_roles(list(roles), active_role, version=version, now=now)
+
+
+def erase_user(session: Session, *, user_id: UUID, origin: Origin, now: datetime) -> int:
+    """Forget a user: sessions, identities and credentials; the number of rows removed. Safe to repeat.
+
+    The audit log keeps what happened to which id, but no longer from where.
+    """
+    if repository.lock_user(session, user_id=user_id) is None:
+        return 0
+    removed = repository.delete_user(session, user_id=user_id)
+    repository.forget_origins(session, actor_id=user_id)
+    repository.add_audit_entry(session, AuditAction.USER_DELETED, actor_id=user_id, origin=origin, now=now)
+    return removed

@@ -1,0 +1,161 @@
+"""Sign in, stay signed in, sign out."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cas_auth import repository
+from cas_auth.credentials.tokens import Grant
+from cas_auth.domain import (
+    AuditAction,
+    AuthMethod,
+    BannedFromSigningIn,
+    CallerNotFound,
+    EmailNotConfirmed,
+    InvalidCredentials,
+    LogoutScope,
+    Origin,
+    RefreshTokenAlreadyUsed,
+    RefreshTokenNotFound,
+    RefreshVerdict,
+    SessionNotFound,
+    SignInRefused,
+    UserBanned,
+    lookup_email,
+)
+from cas_auth.models import User, UserSession
+from cas_auth.operations.tools import Tools
+from cas_kit.db import Database
+
+
+def sign_in_with_password(
+    database: Database, tools: Tools, *, email: str, password: str, origin: Origin, now: datetime
+) -> Grant:
+    """Start a session for whoever knows the password. An unknown address costs the same work as a wrong password.
+
+    :raises InvalidCredentials: the address or the password is wrong.
+    :raises EmailNotConfirmed: they are right, but the address was never confirmed.
+    :raises BannedFromSigningIn: they are right, but the user is banned.
+    :raises Unavailable: too many passwords are being checked.
+    """
+    with database.autocommit() as connection:
+        found = repository.find_credentials(connection, email=lookup_email(email))
+    stored = found.password_hash if found else None
+    matched = tools.hasher.matches(password, stored)
+    renewed = (
+        tools.hasher.hash(password) if stored and matched and tools.hasher.is_outdated(stored) else stored
+    )
+    with database.transaction() as session:
+        user = repository.lock_user(session, user_id=found.user_id) if found and matched else None
+        # Another request may have changed the password while this one was checking it.
+        if user is None or user.password_hash != stored:
+            actor_id = found.user_id if found else None
+            raise refuse_sign_in(session, InvalidCredentials(), actor_id=actor_id, origin=origin, now=now)
+        user.password_hash = renewed
+        return start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
+
+
+def start_session(
+    session: Session, tools: Tools, user: User, method: AuthMethod, *, origin: Origin, now: datetime
+) -> Grant:
+    """Sign in a user, locked by this transaction, who was proven by `method`.
+
+    :raises EmailNotConfirmed: the address was never confirmed.
+    :raises BannedFromSigningIn: the user is banned.
+    """
+    if user.email_confirmed_at is None:
+        raise refuse_sign_in(session, EmailNotConfirmed(), actor_id=user.id, origin=origin, now=now)
+    if user.is_banned(now):
+        raise refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
+    started = UserSession.start(user, method, session_id=tools.new_id(), now=now)
+    session.add(started)
+    repository.add_audit_entry(
+        session, AuditAction.LOGIN, actor_id=user.id, session_id=started.id, origin=origin, now=now
+    )
+    return tools.issuer.grant(started, user, now=now)
+
+
+def refuse_sign_in(
+    session: Session, refusal: SignInRefused, *, actor_id: UUID | None, origin: Origin, now: datetime
+) -> SignInRefused:
+    """Put the failed attempt on record; the refusal to raise."""
+    repository.add_audit_entry(session, AuditAction.LOGIN_FAILED, actor_id=actor_id, origin=origin, now=now)
+    return refusal
+
+
+def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origin, now: datetime) -> Grant:
+    """Renew the tokens of a session. Safe to repeat: whoever lost the answer gets the same refresh token again.
+
+    :raises InvalidRequest: the token is malformed.
+    :raises RefreshTokenNotFound: it is forged, or its session has ended.
+    :raises RefreshTokenAlreadyUsed: it was renewed long ago; the session has been ended, whoever holds its tokens.
+    :raises BannedFromSigningIn: the user is banned.
+    """
+    presented = tools.issuer.refresh_tokens.read(refresh_token)
+    found = repository.lock_session(session, session_id=presented.session_id)
+    if found is None:
+        raise RefreshTokenNotFound
+    if found.user.is_banned(now):
+        raise BannedFromSigningIn
+    verdict = found.present(presented.counter, now=now, reuse_interval=tools.settings.refresh_reuse_interval)
+    if verdict is RefreshVerdict.UNKNOWN:
+        raise RefreshTokenNotFound
+    if verdict is RefreshVerdict.REUSED:
+        _revoke(session, found, origin=origin, now=now)
+        raise RefreshTokenAlreadyUsed
+    return tools.issuer.grant(found, found.user, now=now, rotated=verdict is RefreshVerdict.ROTATE)
+
+
+def authenticate(
+    session: Session, *, user_id: UUID, session_id: UUID, now: datetime, lock: bool = False
+) -> UserSession:
+    """The session a valid access token speaks of, with its user, as long as it lasts.
+
+    :param lock: keep others from changing the user until this transaction ends.
+    :raises CallerNotFound: the user is gone.
+    :raises SessionNotFound: the session was ended.
+    :raises UserBanned: the user is banned.
+    """
+    if lock:
+        repository.lock_user(session, user_id=user_id)
+    found = repository.find_session_with_user(session, session_id=session_id, user_id=user_id)
+    if found is None:
+        raise SessionNotFound if repository.user_exists(session, user_id=user_id) else CallerNotFound
+    if found.user.is_banned(now):
+        raise UserBanned
+    return found
+
+
+def sign_out(
+    session: Session, *, user_id: UUID, session_id: UUID, scope: LogoutScope, origin: Origin, now: datetime
+) -> None:
+    """End this session, the user's other sessions, or all of them.
+
+    :raises CallerNotFound: the user is gone.
+    :raises SessionNotFound: the session was ended already.
+    :raises UserBanned: the user is banned.
+    """
+    authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True)
+    match scope:
+        case LogoutScope.LOCAL:
+            repository.delete_session(session, session_id=session_id)
+        case LogoutScope.OTHERS:
+            repository.delete_sessions(session, user_id=user_id, except_id=session_id)
+        case LogoutScope.GLOBAL:
+            repository.delete_sessions(session, user_id=user_id)
+    repository.add_audit_entry(
+        session, AuditAction.LOGOUT, actor_id=user_id, session_id=session_id, origin=origin, now=now
+    )
+
+
+def _revoke(session: Session, found: UserSession, *, origin: Origin, now: datetime) -> None:
+    repository.delete_session(session, session_id=found.id)
+    repository.add_audit_entry(
+        session,
+        AuditAction.TOKEN_REVOKED,
+        actor_id=found.user_id,
+        session_id=found.id,
+        origin=origin,
+        now=now,
+    )

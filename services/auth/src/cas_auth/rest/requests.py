@@ -1,0 +1,156 @@
+"""What every endpoint asks of a request: its dependencies, who is calling, from where, and not too often."""
+
+import ipaddress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from cas_auth.credentials.keys import KeyRing
+from cas_auth.domain import BadJwt, BadSubject, NoAuthorization, Origin, lookup_email
+from cas_auth.operations.tools import Tools
+from cas_auth.settings import Settings
+from cas_kit import telemetry
+from cas_kit.errors import Unauthenticated
+from cas_kit.ratelimit import RateLimiter
+from cas_kit.rest import Bearer, Dependencies, bearer_token
+from cas_kit.tokens import SubjectNotAUser
+
+IPV6_NETWORK_BITS = 64  # what one customer of a provider usually has to themselves
+
+
+@dataclass(frozen=True, slots=True)
+class AuthDependencies(Dependencies):
+    """What the endpoints of this service are given."""
+
+    tools: Tools
+    keys: KeyRing
+    limiter: RateLimiter
+
+    @property
+    def settings(self) -> Settings:
+        """The rules of this installation."""
+        return self.tools.settings
+
+
+async def _dependencies(request: Request) -> AuthDependencies:
+    dependencies: AuthDependencies = request.app.state.dependencies
+    return dependencies
+
+
+AuthDep = Annotated[AuthDependencies, Depends(_dependencies)]
+
+
+# ---- who is calling ----
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user and session of a valid access token; the session may have ended since."""
+
+    user_id: UUID
+    session_id: UUID
+
+
+class OwnBearer(Bearer):
+    """Demands one of our own access tokens, and refuses others in the protocol's words."""
+
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
+        """The caller.
+
+        :raises NoAuthorization: there is no token.
+        :raises BadSubject: the token speaks of no user.
+        :raises BadJwt: the token is malformed, foreign or expired.
+        """
+        try:
+            bearer_token(request)
+        except Unauthenticated as error:
+            raise NoAuthorization from error
+        try:
+            principal = await super().__call__(request)
+            return Caller(principal.user_id, UUID(principal.session_id))
+        except SubjectNotAUser as error:
+            raise BadSubject from error
+        except (Unauthenticated, ValueError) as error:
+            raise BadJwt from error
+
+
+CallerDep = Annotated[Caller, Depends(OwnBearer())]
+
+
+# ---- from where ----
+
+
+async def _origin(request: Request, dependencies: AuthDep) -> Origin:
+    return Origin(
+        request_id=telemetry.request_id.get(),
+        ip=client_ip(request, trusted_hops=dependencies.settings.trusted_proxy_hops),
+        user_agent=request.headers.get("user-agent"),
+    )
+
+
+OriginDep = Annotated[Origin, Depends(_origin)]
+
+
+def client_ip(request: Request, *, trusted_hops: int) -> str | None:
+    """The address our outermost proxy saw; None when it is no IP address.
+
+    Every trusted proxy appends one entry, so what a client writes itself stays further left.
+    """
+    hops = [hop for header in request.headers.getlist("x-forwarded-for") for hop in header.split(",")]
+    if 0 < trusted_hops <= len(hops):
+        address = hops[-trusted_hops].strip()
+    else:
+        address = request.client.host if request.client else ""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
+
+
+# ---- not too often ----
+
+
+def limit_sign_up(dependencies: AuthDependencies, *, origin: Origin, email: str) -> None:
+    """Count a sign-up.
+
+    :raises RateLimited: there were too many from this network or for this address.
+    """
+    settings = dependencies.settings
+    dependencies.limiter.hit(settings.signup_limit_per_ip, "signup-ip", _network(origin))
+    dependencies.limiter.hit(settings.signup_limit_per_account, "signup-account", _account(email))
+
+
+def limit_sign_in(dependencies: AuthDependencies, *, origin: Origin, email: str) -> None:
+    """Count an attempt to sign in.
+
+    :raises RateLimited: there were too many from this network or for this address.
+    """
+    settings = dependencies.settings
+    dependencies.limiter.hit(settings.sign_in_limit_per_ip, "sign-in-ip", _network(origin))
+    dependencies.limiter.hit(settings.sign_in_limit_per_account, "sign-in-account", _account(email))
+
+
+def limit_user_update(dependencies: AuthDependencies, *, caller: Caller) -> None:
+    """Count a change of the caller's account.
+
+    :raises RateLimited: there were too many.
+    """
+    limit = dependencies.settings.update_limit_per_user
+    dependencies.limiter.hit(limit, "update-user", str(caller.user_id))
+
+
+def _network(origin: Origin) -> str:
+    if origin.ip is None:
+        return "unknown"
+    address = ipaddress.ip_address(origin.ip)
+    if address.version == 4:  # noqa: PLR2004
+        return origin.ip
+    return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
+
+
+def _account(email: str) -> str:
+    """The account's name in Redis, which keeps no addresses."""
+    return sha256(lookup_email(email).encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""Sign up, sign in, stay signed in, sign out."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from fastapi import Response
+
+from cas_auth.credentials.tokens import Grant
+from cas_auth.domain import (
+    AnonymousSignInsDisabled,
+    InvalidRequest,
+    LogoutScope,
+    Origin,
+    PhoneLoginsDisabled,
+    PhoneSignupsDisabled,
+    UnsupportedGrantType,
+    Web3Disabled,
+)
+from cas_auth.operations import accounts, sessions
+from cas_auth.rest import PREFIX
+from cas_auth.rest.errors import documented
+from cas_auth.rest.requests import (
+    AuthDep,
+    AuthDependencies,
+    CallerDep,
+    OriginDep,
+    limit_sign_in,
+    limit_sign_up,
+)
+from cas_auth.rest.schemas import SessionOut, SignUpIn, TokenIn, UserOut
+from cas_kit.rest import router
+
+routes = router(tags=["sessions"])
+
+
+@routes.post(
+    f"{PREFIX}/signup",
+    responses={200: {"model": SessionOut | UserOut}, **documented(400, 413, 422, 429, 503)},
+)
+def sign_up(body: SignUpIn, dependencies: AuthDep, origin: OriginDep) -> Response:
+    """Register with an e-mail address and a password: a session, or the user where the address awaits confirmation."""
+    email = _sign_up_email(body)
+    if not body.password:
+        raise InvalidRequest("Signup requires a valid password")
+    limit_sign_up(dependencies, origin=origin, email=email)
+    outcome = accounts.sign_up(
+        dependencies.database,
+        dependencies.tools,
+        email=email,
+        password=body.password,
+        data=body.data,
+        origin=origin,
+        now=datetime.now(UTC),
+    )
+    if isinstance(outcome, Grant):
+        return session_response(outcome, audience=dependencies.settings.audience)
+    return user_response(UserOut.of(outcome, audience=dependencies.settings.audience))
+
+
+@routes.post(f"{PREFIX}/token", responses={200: {"model": SessionOut}, **documented(400, 413, 422, 429, 503)})
+def token(
+    dependencies: AuthDep, origin: OriginDep, grant_type: str = "", body: TokenIn | None = None
+) -> Response:
+    """Get a session for a password (`grant_type=password`) or a refresh token (`grant_type=refresh_token`)."""
+    if grant_type not in _GRANTS:
+        raise UnsupportedGrantType
+    grant = _GRANTS[grant_type](body or TokenIn(), dependencies, origin)
+    return session_response(grant, audience=dependencies.settings.audience)
+
+
+@routes.post(f"{PREFIX}/logout", status_code=204, responses=documented(400, 401, 403))
+def sign_out(
+    caller: CallerDep, dependencies: AuthDep, origin: OriginDep, scope: LogoutScope = LogoutScope.GLOBAL
+) -> Response:
+    """End this session (`local`), the user's other sessions (`others`), or all of them (`global`)."""
+    with dependencies.database.transaction() as session:
+        sessions.sign_out(
+            session,
+            user_id=caller.user_id,
+            session_id=caller.session_id,
+            scope=scope,
+            origin=origin,
+            now=datetime.now(UTC),
+        )
+    return Response(status_code=204)
+
+
+def session_response(grant: Grant, *, audience: str) -> Response:
+    """A session as JSON, with headers that tell a proxy which one it is."""
+    headers = {
+        "Sb-Auth-User-Id": str(grant.user.id),
+        "Sb-Auth-Session-Id": str(grant.session.id),
+        "Sb-Auth-Refresh-Token-Counter": str(grant.session.refresh_counter),
+        "Sb-Auth-Refresh-Token-Rotated": str(grant.rotated).lower(),
+    }
+    body = SessionOut.of(grant, audience=audience).model_dump_json(exclude_none=True)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def user_response(user: UserOut) -> Response:
+    """A user as JSON."""
+    return Response(user.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _sign_up_email(body: SignUpIn) -> str:
+    if body.email and body.phone:
+        raise InvalidRequest("Only an email address or phone number should be provided on signup.")
+    if body.phone:
+        raise PhoneSignupsDisabled
+    if not body.email:
+        raise AnonymousSignInsDisabled
+    return body.email
+
+
+def _password_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
+    if body.email and body.phone:
+        raise InvalidRequest("Only an email address or phone number should be provided on login.")
+    if body.phone:
+        raise PhoneLoginsDisabled
+    if not body.email:
+        raise InvalidRequest("missing email or phone")
+    limit_sign_in(dependencies, origin=origin, email=body.email)
+    return sessions.sign_in_with_password(
+        dependencies.database,
+        dependencies.tools,
+        email=body.email,
+        password=body.password or "",
+        origin=origin,
+        now=datetime.now(UTC),
+    )
+
+
+def _refresh_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
+    with dependencies.database.transaction() as session:
+        return sessions.refresh(
+            session,
+            dependencies.tools,
+            refresh_token=body.refresh_token or "",
+            origin=origin,
+            now=datetime.now(UTC),
+        )
+
+
+def _web3_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
+    del body, dependencies, origin
+    raise Web3Disabled
+
+
+_GRANTS: dict[str, Callable[[TokenIn, AuthDependencies, Origin], Grant]] = {
+    "password": _password_grant,
+    "refresh_token": _refresh_grant,
+    "web3": _web3_grant,
+}

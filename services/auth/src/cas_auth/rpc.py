@@ -1,0 +1,79 @@
+"""The gRPC edge: what other services ask about users."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import grpc
+from cas.auth.v1 import auth_pb2, auth_pb2_grpc
+
+from cas_auth.domain import InvalidRequest, Origin
+from cas_auth.models import User
+from cas_auth.operations import directory
+from cas_kit import telemetry
+from cas_kit.db import Database
+
+
+class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
+    """Answers the calls of `protos/cas/auth/v1/auth.proto`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def GetUser(  # noqa: N802  named by the proto
+        self, request: auth_pb2.GetUserRequest, context: grpc.ServicerContext
+    ) -> auth_pb2.GetUserResponse:
+        """The user of this id."""
+        del context
+        with self._database.transaction() as session:
+            user = directory.get_user(session, user_id=_user_id(request.user_id))
+        return auth_pb2.GetUserResponse(user=_message(user))
+
+    def SetAppRoles(  # noqa: N802
+        self, request: auth_pb2.SetAppRolesRequest, context: grpc.ServicerContext
+    ) -> auth_pb2.SetAppRolesResponse:
+        """Put roles and active role into the user's tokens."""
+        del context
+        with self._database.transaction() as session:
+            applied = directory.set_app_roles(
+                session,
+                user_id=_user_id(request.user_id),
+                roles=request.roles,
+                active_role=request.active_role if request.HasField("active_role") else None,
+                version=request.version,
+                now=datetime.now(UTC),
+            )
+        return auth_pb2.SetAppRolesResponse(applied=applied)
+
+    def EraseUser(  # noqa: N802
+        self, request: auth_pb2.EraseUserRequest, context: grpc.ServicerContext
+    ) -> auth_pb2.EraseUserResponse:
+        """Forget the user."""
+        del context
+        with self._database.transaction() as session:
+            removed = directory.erase_user(
+                session,
+                user_id=_user_id(request.user_id),
+                origin=Origin(request_id=telemetry.request_id.get()),
+                now=datetime.now(UTC),
+            )
+        return auth_pb2.EraseUserResponse(removed=removed)
+
+
+def _user_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidRequest("user_id must be a UUID") from error
+
+
+def _message(user: User) -> auth_pb2.User:
+    message = auth_pb2.User(
+        id=str(user.id),
+        email=user.email or "",
+        email_verified=user.email_confirmed_at is not None,
+        phone=user.phone or "",
+        phone_verified=user.phone_confirmed_at is not None,
+        display_name=user.display_name,
+    )
+    message.created_at.FromDatetime(user.created_at)
+    return message

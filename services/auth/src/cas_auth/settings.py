@@ -1,0 +1,76 @@
+"""What the environment decides about the auth service."""
+
+import base64
+import binascii
+import os
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from cas_kit.settings import Environment, ServiceSettings
+
+ENCRYPTION_KEY_BYTES = 32
+RateLimit = Annotated[str, Field(pattern=r"^[1-9]\d*/([1-9]\d* )?(second|minute|hour|day)s?$")]
+
+
+def _in_development(validated: dict[str, Any]) -> bool:
+    return validated.get("environment") is Environment.DEVELOPMENT
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="CAS_AUTH_")
+
+    rest_port: int = 8101
+    grpc_port: int = 9101
+
+    # 32 bytes as base64. Signing keys are encrypted and refresh tokens are signed under keys derived from it:
+    # whoever has it can sign in as anybody, and without it the signing keys are lost.
+    encryption_key: SecretStr
+
+    signup_enabled: bool = True
+    # Trust an address without a confirmation mail. Never where strangers sign up.
+    email_auto_confirm: bool = Field(default_factory=_in_development)
+    password_min_length: int = Field(default=8, ge=6, le=128)
+
+    # Clients refresh 90 s before the end and verify offline until then: much shorter or longer serves nobody.
+    access_token_lifetime: timedelta = Field(default=timedelta(hours=1), ge=timedelta(minutes=5))
+    # How long an old refresh token still gets the current one: covers answers that were lost on the way.
+    refresh_reuse_interval: timedelta = timedelta(seconds=10)
+
+    # Each running hash takes one core and 19 MiB.
+    hash_concurrency: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    # Callers beyond this are refused at once. Every one waits in a request thread, of which there are 40.
+    hash_waiting: int = Field(default=16, ge=0, le=32)
+
+    # Proxies of ours that append to X-Forwarded-For; 0 takes the address of the connection.
+    trusted_proxy_hops: int = Field(default=1, ge=0)
+
+    # Defaults per address: docs/spec/auth-protocol.md 4.
+    signup_limit_per_ip: RateLimit = "30/5 minutes"
+    sign_in_limit_per_ip: RateLimit = "150/5 minutes"
+    # Fewer than 100 guesses an hour reach the hasher for one account, from however many addresses.
+    signup_limit_per_account: RateLimit = "10/hour"
+    sign_in_limit_per_account: RateLimit = "20/15 minutes"
+    # A stolen access token could otherwise try passwords by changing to them.
+    update_limit_per_user: RateLimit = "30/5 minutes"
+
+    @property
+    def allows_test_domains(self) -> bool:
+        """Whether addresses under .test, which no mail can reach, may sign up."""
+        return self.environment is not Environment.PRODUCTION
+
+    @field_validator("encryption_key")
+    @classmethod
+    def check_encryption_key(cls, key: SecretStr) -> SecretStr:
+        """Refuse to start with a key that is not 32 bytes of base64."""
+        try:
+            size = len(base64.b64decode(key.get_secret_value(), validate=True))
+        except binascii.Error as error:
+            raise ValueError("is not base64") from error
+        if size != ENCRYPTION_KEY_BYTES:
+            raise ValueError(
+                f"must be {ENCRYPTION_KEY_BYTES} bytes as base64, for instance of `openssl rand -base64 32`"
+            )
+        return key

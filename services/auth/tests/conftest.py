@@ -1,0 +1,242 @@
+"""The auth service on real servers: its database, its tools, and whole services with settings of their own."""
+
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+
+from cas_auth.credentials.encryption import EncryptionKey
+from cas_auth.credentials.keys import KeyRing
+from cas_auth.credentials.passwords import PasswordHasher
+from cas_auth.credentials.refresh_tokens import RefreshTokens
+from cas_auth.credentials.tokens import TokenIssuer
+from cas_auth.domain import Origin
+from cas_auth.main import build
+from cas_auth.models import AuditEntry, User
+from cas_auth.operations import accounts, sessions
+from cas_auth.operations.signing_keys import load_signing_keys
+from cas_auth.operations.tools import Tools
+from cas_auth.settings import Settings
+from cas_kit.db import Database
+from cas_kit.service import Service
+from cas_kit.testing.plugin import empty_tables
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ORIGIN = Origin(request_id="request-1", ip="203.0.113.9", user_agent="pytest")
+PASSWORD = "correct horse battery"
+UNLIMITED = "1000000/second"
+
+
+@pytest.fixture(scope="session")
+def auth_settings(make_settings) -> Callable[..., Settings]:
+    """Settings of the service: `auth_settings(email_auto_confirm=False)`."""
+
+    def make(**values) -> Settings:
+        defaults = {
+            "encryption_key": base64.b64encode(b"k" * 32).decode(),
+            "email_auto_confirm": True,
+            "hash_waiting": 32,
+            "signup_limit_per_ip": UNLIMITED,
+            "signup_limit_per_account": UNLIMITED,
+            "sign_in_limit_per_ip": UNLIMITED,
+            "sign_in_limit_per_account": UNLIMITED,
+            "update_limit_per_user": UNLIMITED,
+        }
+        return make_settings(Settings, service="auth", **{**defaults, **values})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def settings(auth_settings) -> Settings:
+    return auth_settings()
+
+
+@pytest.fixture(scope="session")
+def auth_database(settings, migrated_database) -> Database:
+    return migrated_database(settings, package="cas_auth")
+
+
+@pytest.fixture
+def database(auth_database) -> Iterator[Database]:
+    yield auth_database
+    empty_tables(auth_database)
+
+
+@pytest.fixture
+def tools(settings, database) -> Tools:
+    encryption_key = EncryptionKey(settings.encryption_key)
+    keys = KeyRing()
+    load_signing_keys(database, keys=keys, encryption_key=encryption_key, now=NOW)
+    return Tools(
+        settings=settings,
+        hasher=PasswordHasher(concurrency=2, waiting=100),
+        issuer=TokenIssuer(
+            keys=keys,
+            refresh_tokens=RefreshTokens(encryption_key),
+            issuer=settings.issuer,
+            audience=settings.audience,
+            lifetime=settings.access_token_lifetime,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The operations with the arguments that do not matter filled in."""
+
+    database: Database
+    tools: Tools
+    now: datetime = NOW
+    origin: Origin = ORIGIN
+    password: str = PASSWORD
+
+    def at(self, now: datetime) -> "Desk":
+        return replace(self, now=now)
+
+    def with_settings(self, settings: Settings) -> "Desk":
+        return replace(self, tools=replace(self.tools, settings=settings))
+
+    def sign_up(self, email="ada@example.com", password=PASSWORD, data=None):
+        return accounts.sign_up(
+            self.database,
+            self.tools,
+            email=email,
+            password=password,
+            data=data,
+            origin=self.origin,
+            now=self.now,
+        )
+
+    def sign_in(self, email="ada@example.com", password=PASSWORD):
+        return sessions.sign_in_with_password(
+            self.database, self.tools, email=email, password=password, origin=self.origin, now=self.now
+        )
+
+    def refresh(self, refresh_token):
+        with self.database.transaction() as session:
+            return sessions.refresh(
+                session, self.tools, refresh_token=refresh_token, origin=self.origin, now=self.now
+            )
+
+    def authenticate(self, grant):
+        with self.database.transaction() as session:
+            return sessions.authenticate(
+                session, user_id=grant.user.id, session_id=grant.session.id, now=self.now
+            )
+
+    def update(self, grant, *, email=None, password=None, data=None):
+        return accounts.update_user(
+            self.database,
+            self.tools,
+            user_id=grant.user.id,
+            session_id=grant.session.id,
+            email=email,
+            password=password,
+            data=data,
+            origin=self.origin,
+            now=self.now,
+        )
+
+    def sign_out(self, grant, scope):
+        with self.database.transaction() as session:
+            sessions.sign_out(
+                session,
+                user_id=grant.user.id,
+                session_id=grant.session.id,
+                scope=scope,
+                origin=self.origin,
+                now=self.now,
+            )
+
+    def change(self, grant, **columns):
+        """Set columns of the user behind everybody's back."""
+        with self.database.transaction() as session:
+            session.execute(update(User).where(User.id == grant.user.id).values(**columns))
+
+
+@pytest.fixture
+def desk(database, tools) -> Desk:
+    return Desk(database, tools)
+
+
+@pytest.fixture
+def confirming(desk, auth_settings) -> Desk:
+    """Where addresses await confirmation."""
+    return desk.with_settings(auth_settings(email_auto_confirm=False))
+
+
+@pytest.fixture
+def ada(desk):
+    """Somebody who just signed up: their grant."""
+    return desk.sign_up()
+
+
+@pytest.fixture
+def audit(database):
+    """What the audit log says, oldest first."""
+
+    def read() -> list[AuditEntry]:
+        with database.transaction() as session:
+            return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+
+    return read
+
+
+@dataclass
+class Running:
+    """A whole service in this process, and a client of its REST edge."""
+
+    service: Service
+    client: TestClient
+
+    def sign_up(self, email="ada@example.com", password=PASSWORD, **fields):
+        return self.client.post("/auth/v1/signup", json={"email": email, "password": password, **fields})
+
+    def sign_in(self, email="ada@example.com", password=PASSWORD):
+        body = {"email": email, "password": password}
+        return self.client.post("/auth/v1/token", params={"grant_type": "password"}, json=body)
+
+    def refresh(self, refresh_token):
+        body = {"refresh_token": refresh_token}
+        return self.client.post("/auth/v1/token", params={"grant_type": "refresh_token"}, json=body)
+
+    def user(self, access_token):
+        return self.client.get("/auth/v1/user", headers=bearer(access_token))
+
+    def update(self, access_token, **changes):
+        return self.client.put("/auth/v1/user", headers=bearer(access_token), json=changes)
+
+    def sign_out(self, access_token, scope="global"):
+        return self.client.post("/auth/v1/logout", params={"scope": scope}, headers=bearer(access_token))
+
+
+def bearer(access_token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {access_token}"}
+
+
+@pytest.fixture
+def start(database, auth_settings) -> Iterator[Callable[..., Running]]:
+    """Start a service with settings of its own: `start(email_auto_confirm=False)`."""
+    services: list[Service] = []
+
+    def begin(**values) -> Running:
+        service = build(auth_settings(**values))
+        services.append(service)
+        service.prepare()
+        client = TestClient(service.app, client=("203.0.113.9", 50_000), raise_server_exceptions=False)
+        return Running(service, client)
+
+    yield begin
+    for service in services:
+        for close in service.close:
+            close()
+
+
+@pytest.fixture
+def auth(start) -> Running:
+    return start()

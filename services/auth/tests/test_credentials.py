@@ -1,0 +1,177 @@
+"""Passwords, signing keys and refresh tokens."""
+
+import base64
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from uuid import UUID, uuid4
+
+import argon2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
+from cas_auth.credentials.keys import PURPOSE, KeyRing, SigningKey
+from cas_auth.credentials.passwords import PasswordHasher
+from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
+from cas_auth.domain import InvalidRequest, KeyState, RefreshTokenNotFound
+from cas_kit.errors import Unavailable
+from cas_kit.testing import until
+
+
+def encryption_key(byte: bytes = b"k") -> EncryptionKey:
+    return EncryptionKey(SecretStr(base64.b64encode(byte * 32).decode()))
+
+
+class TestPasswordHasher:
+    hasher = PasswordHasher(concurrency=2, waiting=2)
+
+    def test_makes_argon2id_of_the_documented_cost(self):
+        parameters = argon2.extract_parameters(self.hasher.hash("secret"))
+        assert (parameters.type, parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (
+            argon2.Type.ID, 19_456, 2, 1,
+        )  # fmt: skip
+
+    def test_tells_right_from_wrong(self):
+        stored = self.hasher.hash("secret")
+        assert self.hasher.matches("secret", stored)
+        assert not self.hasher.matches("Secret", stored)
+
+    def test_reads_all_of_a_long_password(self):
+        stored = self.hasher.hash("x" * 1023 + "a")
+        assert not self.hasher.matches("x" * 1023 + "b", stored)
+
+    def test_matches_nothing_where_there_is_no_hash(self):
+        assert not self.hasher.matches("secret", None)
+
+    def test_knows_an_outdated_hash(self):
+        old = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("secret")
+        assert self.hasher.is_outdated(old)
+        assert not self.hasher.is_outdated(self.hasher.hash("secret"))
+
+    def test_refuses_at_once_when_too_many_wait(self):
+        hasher = PasswordHasher(concurrency=1, waiting=1)
+        with hasher._place(), ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(hasher.hash, "secret")
+            until(lambda: hasher._places._value == 0)
+            with pytest.raises(Unavailable) as refusal:
+                hasher.hash("secret")
+            assert not waiting.done()
+            assert refusal.value.retry_after.total_seconds() == 1
+            threading.Thread(target=hasher._cores.release).start()
+            assert waiting.result(timeout=10)
+            hasher._cores.acquire()
+        assert hasher.hash("secret")
+
+
+class TestEncryptionKey:
+    def test_derives_different_keys_for_different_purposes(self):
+        key = encryption_key()
+        assert len({key.derive("a"), key.derive("b"), encryption_key(b"j").derive("a")}) == 3
+        assert key.derive("a") == encryption_key().derive("a")
+
+    def test_reads_what_it_wrote(self):
+        sealed = encryption_key().seal(b"secret", purpose="p", name="n")
+        assert b"secret" not in sealed
+        assert encryption_key().unseal(sealed, purpose="p", name="n") == b"secret"
+
+    @pytest.mark.parametrize(
+        ("key", "purpose", "name"), [(b"j", "p", "n"), (b"k", "q", "n"), (b"k", "p", "m")]
+    )
+    def test_reads_nothing_else(self, key, purpose, name):
+        sealed = encryption_key().seal(b"secret", purpose="p", name="n")
+        with pytest.raises(WrongEncryptionKey):
+            encryption_key(key).unseal(sealed, purpose=purpose, name=name)
+
+    @pytest.mark.parametrize("sealed", [b"", b"short", b"x" * 40])
+    def test_refuses_what_it_never_wrote(self, sealed):
+        with pytest.raises(WrongEncryptionKey):
+            encryption_key().unseal(sealed, purpose="p", name="n")
+
+
+class TestSigningKeys:
+    def test_publishes_only_the_public_half(self):
+        key = SigningKey.generate()
+        assert set(key.public_jwk) == {"kty", "crv", "x", "y", "kid", "alg", "use", "key_ops"}
+        assert key.public_jwk["kid"] == key.kid
+        assert (key.public_jwk["alg"], key.public_jwk["use"], key.public_jwk["key_ops"]) == (
+            "ES256",
+            "sig",
+            ["verify"],
+        )
+
+    def test_is_named_by_its_thumbprint(self):
+        jwk = SigningKey.generate().public_jwk
+        canonical = f'{{"crv":"P-256","kty":"EC","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'  # RFC 7638 section 3
+        assert base64.urlsafe_b64decode(jwk["kid"] + "=") == sha256(canonical.encode()).digest()
+
+    def test_survives_the_database(self):
+        key = SigningKey.generate()
+        sealed = key.sealed(encryption_key())
+        again = SigningKey.unseal(sealed, kid=key.kid, state=key.state, encryption_key=encryption_key())
+        assert again.private_key.private_numbers() == key.private_key.private_numbers()
+        with pytest.raises(WrongEncryptionKey):
+            SigningKey.unseal(sealed, kid=key.kid, state=key.state, encryption_key=encryption_key(b"j"))
+
+    def test_refuses_a_key_of_another_kind(self):
+        der = rsa.generate_private_key(65537, 2048).private_bytes(
+            Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
+        )
+        sealed = encryption_key().seal(der, purpose=PURPOSE, name="kid")
+        with pytest.raises(TypeError):
+            SigningKey.unseal(sealed, kid="kid", state=KeyState.CURRENT, encryption_key=encryption_key())
+
+    def test_ring_signs_with_the_current_key_and_publishes_all(self):
+        current, previous = SigningKey.generate(), replace(SigningKey.generate(), state=KeyState.PREVIOUS)
+        ring = KeyRing()
+        ring.replace([previous, current])
+        assert ring.current is current
+        assert ring.published() == [previous.public_jwk, current.public_jwk]
+        assert ring.key(previous.kid) is not None
+        assert ring.key("another") is None
+
+
+class TestRefreshTokens:
+    tokens = RefreshTokens(encryption_key())
+    token = RefreshToken(UUID("6f1c1e1e-6d5c-4d51-9d58-5c1c3f5b2a10"), 7)
+
+    @given(st.uuids(), st.integers(0, 2**63))
+    def test_reads_what_it_wrote(self, session_id, counter):
+        token = RefreshToken(session_id, counter)
+        assert self.tokens.read(self.tokens.write(token)) == token
+
+    def test_writes_the_same_text_again(self):
+        assert self.tokens.write(self.token) == RefreshTokens(encryption_key()).write(self.token)
+
+    def test_refuses_a_token_of_another_key(self):
+        with pytest.raises(RefreshTokenNotFound):
+            RefreshTokens(encryption_key(b"j")).read(self.tokens.write(self.token))
+
+    def test_refuses_a_counter_or_session_that_was_changed(self):
+        genuine = base64.urlsafe_b64decode(self.tokens.write(self.token) + "=")
+        other_session = genuine[:1] + uuid4().bytes + genuine[17:]
+        other_counter = genuine[:24] + b"\x08" + genuine[25:]
+        for forged in (other_session, other_counter, genuine[:-16] + bytes(16)):
+            with pytest.raises(RefreshTokenNotFound):
+                self.tokens.read(base64.urlsafe_b64encode(forged).rstrip(b"=").decode())
+
+    @pytest.mark.parametrize("mangle", [
+        lambda text: "",
+        lambda text: "abcdefghijkl",
+        lambda text: text[:-1],
+        lambda text: text + "A",
+        lambda text: text + "=",
+        lambda text: " " + text,
+        lambda text: text.replace(text[10], "*"),
+        lambda text: "é" + text[1:],
+        lambda text: text[:-1] + chr(ord(text[-1]) + 1),
+        lambda text: "B" + text[1:],
+    ])  # fmt: skip
+    def test_refuses_what_has_another_form(self, mangle):
+        with pytest.raises(InvalidRequest):
+            self.tokens.read(mangle(self.tokens.write(self.token)))

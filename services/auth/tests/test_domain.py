@@ -1,0 +1,115 @@
+"""The rules of signing in, without a database."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cas_auth import domain
+from cas_auth.domain import InvalidRequest, RefreshVerdict, WeakPassword
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+INTERVAL = timedelta(seconds=10)
+
+
+class TestCanonicalEmail:
+    @pytest.mark.parametrize(
+        ("text", "canonical"),
+        [
+            ("Ada.Lovelace@Example.COM", "ada.lovelace@example.com"),
+            ("  ada@example.com ", "ada@example.com"),
+            ("ada+tag@example.com", "ada+tag@example.com"),
+            ("ada@EXÄMPLE.de", "ada@exämple.de"),
+            ("ada@xn--exmple-cua.de", "ada@exämple.de"),
+        ],
+    )
+    def test_is_one_spelling(self, text, canonical):
+        assert domain.canonical_email(text) == canonical
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@localhost",
+            "a da@example.com",
+            "ada@example..com",
+            "a" * 250 + "@b.com",
+        ],
+    )
+    def test_refuses_what_is_no_address(self, text):
+        with pytest.raises(InvalidRequest, match=r"^Unable to validate email address: invalid format$"):
+            domain.canonical_email(text)
+
+    def test_takes_test_domains_only_where_allowed(self):
+        assert domain.canonical_email("ada@cas.test", allow_test_domains=True) == "ada@cas.test"
+        with pytest.raises(InvalidRequest):
+            domain.canonical_email("ada@cas.test")
+
+    @given(st.emails())
+    def test_stays_the_same_when_repeated(self, address):
+        looked_up = domain.lookup_email(address)
+        assert domain.lookup_email(looked_up) == looked_up
+
+    def test_looks_up_text_that_is_no_address_as_it_is(self):
+        assert domain.lookup_email("no address") == "no address"
+
+
+class TestCheckPassword:
+    def test_takes_the_shortest_and_the_longest(self):
+        domain.check_password("x" * 8, min_length=8)
+        domain.check_password("x" * 1024, min_length=8)
+
+    def test_counts_characters_below(self):
+        with pytest.raises(WeakPassword, match="Password should be at least 8 characters") as refusal:
+            domain.check_password("é" * 7, min_length=8)
+        assert refusal.value.reasons == ("length",)
+
+    def test_counts_bytes_above(self):
+        with pytest.raises(InvalidRequest, match="1024 bytes"):
+            domain.check_password("é" * 513, min_length=8)
+
+
+class TestMergeMetadata:
+    def test_adds_replaces_and_removes(self):
+        merged = domain.merge_metadata({"a": 1, "b": 2, "c": 3}, {"b": 20, "c": None, "d": {"e": None}})
+        assert merged == {"a": 1, "b": 20, "d": {"e": None}}
+
+    def test_takes_nothing_to_change(self):
+        assert domain.merge_metadata({"a": 1}, None) == {"a": 1}
+
+    @pytest.mark.parametrize("value", ["x" * 4100, "é" * 700])
+    def test_refuses_what_no_token_can_carry(self, value):
+        with pytest.raises(InvalidRequest, match="4096 bytes"):
+            domain.merge_metadata({}, {"text": value})
+
+
+class TestJudgeRefresh:
+    @pytest.mark.parametrize(
+        ("presented", "age", "verdict"),
+        [
+            (5, timedelta(days=9), RefreshVerdict.ROTATE),
+            (4, timedelta(days=9), RefreshVerdict.REPEAT),
+            (3, INTERVAL, RefreshVerdict.REPEAT),
+            (0, timedelta(0), RefreshVerdict.REPEAT),
+            (3, INTERVAL + timedelta(microseconds=1), RefreshVerdict.REUSED),
+            (0, timedelta(days=9), RefreshVerdict.REUSED),
+            (6, timedelta(0), RefreshVerdict.UNKNOWN),
+        ],
+    )
+    def test_forgives_one_behind_and_the_last_moments(self, presented, age, verdict):
+        judged = domain.judge_refresh(
+            presented, current=5, rotated_at=NOW - age, now=NOW, reuse_interval=INTERVAL
+        )
+        assert judged is verdict
+
+    @given(st.integers(0, 50), st.integers(0, 50), st.timedeltas(timedelta(0), timedelta(days=1)))
+    def test_rotates_the_newest_and_nothing_else(self, presented, current, age):
+        verdict = domain.judge_refresh(
+            presented, current=current, rotated_at=NOW - age, now=NOW, reuse_interval=INTERVAL
+        )
+        assert (verdict is RefreshVerdict.ROTATE) == (presented == current)
+        assert (verdict is RefreshVerdict.UNKNOWN) == (presented > current)
