@@ -5,7 +5,7 @@ import time
 import httpx
 
 EMAIL = "demo@example.com"
-PASSWORD = "correct-horse-battery"  # noqa: S105 - printed for whoever runs a copy of the system on their machine
+PASSWORD = "correct-horse-battery"  # noqa: S105 - printed for whoever runs the system on their own machine
 ROUTED_SECONDS = 15.0
 
 
