@@ -6,6 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cas_kit.db import Database
 from cas_kit.errors import DomainError, Kind, Unavailable
+from cas_kit.testing import until
 
 
 class Refused(DomainError):
@@ -84,11 +85,10 @@ class TestErrors:
     def test_after_a_restart_of_the_server_end_with_the_first_request(self, settings, postgres_server):
         database = Database(settings, application_name="kit-tests-restart")
         database.ping()
+        ours = "FROM pg_stat_activity WHERE application_name = 'kit-tests-restart'"
         with postgres_server.connect() as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'kit-tests-restart'"
-            )
+            connection.execute(f"SELECT pg_terminate_backend(pid) {ours}")
+            until(lambda: connection.execute(f"SELECT pid {ours}").fetchone() is None)
         with pytest.raises(Unavailable):
             database.ping()
         database.ping()
