@@ -1,0 +1,20 @@
+local typedefs = require "kong.db.schema.typedefs"
+
+return {
+  name = "caller-identity",
+  fields = {
+    { protocols = typedefs.protocols_http },
+    { consumer = typedefs.no_consumer },
+    { config = {
+        type = "record",
+        fields = {
+          -- Both on a protected service, neither on the global instance.
+          { issuer = { type = "string" } },
+          { audience = { type = "string" } },
+        },
+        entity_checks = {
+          { mutually_required = { "issuer", "audience" } },
+        },
+    } },
+  },
+}

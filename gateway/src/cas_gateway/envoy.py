@@ -1,0 +1,158 @@
+"""The whole Envoy bootstrap."""
+
+from typing import Any
+
+from cas_gateway.filters import JWKS_CLUSTER, any_type, filter_chain
+from cas_gateway.kong import KongFile
+from cas_gateway.replies import local_replies
+from cas_gateway.routes import cluster, virtual_host
+from cas_gateway.settings import Settings
+
+Json = dict[str, Any]
+
+MAX_CONNECTIONS = 10_000
+KIB, MIB = 1024, 1024 * 1024
+
+
+def bootstrap(kong: KongFile, settings: Settings) -> Json:
+    """What Envoy 1.40 is started with."""
+    services = [
+        cluster(service.name, service.url, connect_timeout=service.connect_timeout / 1000)
+        for service in kong.services
+    ]
+    return {
+        "admin": {"address": _address("127.0.0.1", settings.admin_port)},
+        "static_resources": {
+            "listeners": [_listener(kong, settings)],
+            "clusters": [*services, cluster(JWKS_CLUSTER, settings.jwks_url, connect_timeout=1)],
+        },
+        "layered_runtime": {
+            "layers": [
+                {
+                    "name": "strict",
+                    # Junk after a chunk is an attempt to hide a request, not a mistake to forgive.
+                    "static_layer": {"envoy.reloadable_features.strict_chunk_parsing": True},
+                }
+            ]
+        },
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": any_type(
+                        "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                        max_active_downstream_connections=MAX_CONNECTIONS,
+                    ),
+                }
+            ]
+        },
+    }
+
+
+def _address(host: str, port: int) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _listener(kong: KongFile, settings: Settings) -> Json:
+    return {
+        "name": "gateway",
+        "address": _address(settings.host, settings.port),
+        # Bodies are held until they are complete; a connection may hold no more than the largest allowed one.
+        "per_connection_buffer_limit_bytes": MIB,
+        "filter_chains": [
+            {
+                "filters": [
+                    {
+                        "name": "envoy.filters.network.http_connection_manager",
+                        "typed_config": _connections(kong, settings),
+                    }
+                ]
+            }
+        ],
+    }
+
+
+def _connections(kong: KongFile, settings: Settings) -> Json:
+    return any_type(
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="gateway",
+        http_filters=filter_chain(kong, settings),
+        route_config={"name": "gateway", "virtual_hosts": [virtual_host(kong)]},
+        local_reply_config=local_replies(kong),
+        access_log=[_access_log()],
+        **_PATHS,
+        **_REQUEST_IDS,
+        **_CLIENTS,
+        **_TIMEOUTS,
+    )
+
+
+_PATHS: Json = {
+    "normalize_path": True,
+    "merge_slashes": True,
+    "path_with_escaped_slashes_action": "REJECT_REQUEST",
+}
+
+_REQUEST_IDS: Json = {
+    "generate_request_id": True,
+    "preserve_external_request_id": True,
+    "always_set_request_id_in_response": True,
+    "request_id_extension": {
+        "typed_config": any_type(
+            "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", pack_trace_reason=False
+        )
+    },
+}
+
+_CLIENTS: Json = {
+    "use_remote_address": True,
+    # Nobody is trusted to set Envoy's own headers, not even this machine.
+    "internal_address_config": {"unix_sockets": False},
+    "server_header_transformation": "PASS_THROUGH",
+    "max_request_headers_kb": 32,
+    "http2_protocol_options": {
+        "max_concurrent_streams": 100,
+        "initial_stream_window_size": 64 * KIB,
+        "initial_connection_window_size": MIB,
+    },
+}
+
+_TIMEOUTS: Json = {
+    "common_http_protocol_options": {
+        "idle_timeout": "65s",
+        "headers_with_underscores_action": "REJECT_REQUEST",
+    },
+    "request_headers_timeout": "10s",
+    # A whole request, body included, must have arrived by then.
+    "request_timeout": "30s",
+    "stream_idle_timeout": "60s",
+    "drain_timeout": "5s",
+}
+
+
+def _access_log() -> Json:
+    """One line for each request: no query, no header that a secret could stand in, nobody's address."""
+    return {
+        "name": "envoy.access_loggers.stdout",
+        "typed_config": any_type(
+            "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            log_format={
+                "json_format": {
+                    "time": "%START_TIME%",
+                    "event": "request_answered",
+                    "request_id": "%REQ(X-REQUEST-ID)%",
+                    "method": "%REQ(:METHOD)%",
+                    "path": "%PATH(NQ)%",
+                    "route": "%ROUTE_NAME%",
+                    "status": "%RESPONSE_CODE%",
+                    "details": "%RESPONSE_CODE_DETAILS%",
+                    "flags": "%RESPONSE_FLAGS%",
+                    "duration_ms": "%DURATION%",
+                    "upstream_ms": "%RESPONSE_DURATION%",
+                    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+                    "bytes_in": "%BYTES_RECEIVED%",
+                    "bytes_out": "%BYTES_SENT%",
+                }
+            },
+        ),
+    }

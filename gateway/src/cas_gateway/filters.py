@@ -1,0 +1,178 @@
+"""Kong's plugins as Envoy's HTTP filters, in the order of the contract: CORS, token, body size, rate."""
+
+from typing import Any
+
+from cas_gateway.kong import CallerIdentityConfig, KongFile, Service
+from cas_gateway.settings import Settings
+
+HEADERS = "envoy.filters.http.header_mutation"
+CORS = "envoy.filters.http.cors"
+JWT = "envoy.filters.http.jwt_authn"
+SIZE = "envoy.filters.http.buffer"
+RATE = "envoy.filters.http.local_ratelimit"
+ROUTER = "envoy.filters.http.router"
+
+# A route's metadata names the service its requests count for, under one of these.
+METADATA = "cas.gateway"
+PER_USER, PER_IP = "per_user", "per_ip"
+
+CALLER = "caller"
+JWKS_CLUSTER = "jwks"
+# Kong's plugin keeps the same lists (plugins/caller-identity/identity.lua).
+IDENTITY_HEADERS = (
+    "x-real-ip",
+    "x-middleware-subrequest",
+    "x-credential-identifier",
+    "x-anonymous-consumer",
+    "forwarded",
+)
+IDENTITY_PREFIXES = ("x-user-", "x-consumer-", "x-forwarded-", "x-authenticated-", "x-envoy-")
+UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+# An evicted caller starts with a full bucket, so there must be room for everybody who calls in a window.
+MAX_CALLERS = 65_536
+
+Json = dict[str, Any]
+
+
+def any_type(type_name: str, /, **fields: Any) -> Json:
+    """A message of Envoy's API as its configuration spells it."""
+    return {"@type": f"type.googleapis.com/{type_name}"} | fields
+
+
+def filter_chain(kong: KongFile, settings: Settings) -> list[Json]:
+    """What a request passes on its way in; an answer passes the same, last first."""
+    chain = {HEADERS: _headers(), CORS: any_type("envoy.extensions.filters.http.cors.v3.Cors")}
+    if token := next((service.token for service in kong.services if service.token), None):
+        chain[JWT] = _token(token, settings)
+    chain[SIZE] = any_type(
+        "envoy.extensions.filters.http.buffer.v3.Buffer",
+        max_request_bytes=max(service.max_body for service in kong.services),
+    )
+    chain[RATE] = _rate(kong.services)
+    chain[ROUTER] = any_type("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+    # Where no route is, nothing is counted; the virtual host switches it on (routes.py).
+    return [
+        {"name": name, "typed_config": config, "disabled": name == RATE} for name, config in chain.items()
+    ]
+
+
+def set_header(name: str, value: str) -> Json:
+    """A header as the gateway says it, whatever was there; none when the value is empty."""
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        "keep_empty_value": False,
+    }
+
+
+def _headers() -> Json:
+    """Only the gateway says who calls and from where; Envoy's own header names stay inside."""
+    requests: list[Json] = [{"remove": name} for name in IDENTITY_HEADERS]
+    requests += [
+        {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}
+        for prefix in IDENTITY_PREFIXES
+    ]
+    requests += [
+        {"append": set_header("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")},
+        {"append": set_header("x-forwarded-proto", "http")},
+        {"append": set_header("x-forwarded-host", "%REQ(:AUTHORITY)%")},
+    ]
+    responses: list[Json] = [
+        {"append": set_header(f"ratelimit-{part}", f"%RESP(x-ratelimit-{part})%")}
+        for part in ("limit", "remaining", "reset")
+    ]
+    responses += [
+        {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}
+        for prefix in ("x-ratelimit-", "x-envoy-")
+    ]
+    responses += [
+        {"remove": "server"},
+        {
+            "append": {
+                "header": {"key": "vary", "value": "Origin"},
+                "append_action": "APPEND_IF_EXISTS_OR_ADD",
+            }
+        },
+    ]
+    return any_type(
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={"request_mutations": requests, "response_mutations": responses},
+    )
+
+
+def _token(token: CallerIdentityConfig, settings: Settings) -> Json:
+    """Who may call.
+
+    Keys are fetched every five seconds (Envoy renews five seconds early), so a new one works and a removed one
+    stops working within that time; the last known keys serve on while the auth service is away.
+    """
+    provider = {
+        "issuer": token.issuer,
+        "audiences": [token.audience],
+        "subjects": {"safe_regex": {"regex": UUID}},
+        "require_expiration": True,
+        "clock_skew_seconds": 30,
+        "forward": True,
+        "from_headers": [
+            {"name": "authorization", "value_prefix": prefix} for prefix in ("Bearer ", "bearer ")
+        ],
+        "claim_to_headers": [
+            {"header_name": "x-user-id", "claim_name": "sub"},
+            {"header_name": "x-user-role", "claim_name": "role"},
+        ],
+        "remote_jwks": {
+            "http_uri": {"uri": settings.jwks_url, "cluster": JWKS_CLUSTER, "timeout": "2s"},
+            "cache_duration": "10s",
+            "async_fetch": {"fast_listener": True},
+        },
+    }
+    return any_type(
+        "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        providers={CALLER: provider},
+        requirement_map={CALLER: {"provider_name": CALLER}},
+    )
+
+
+def _rate(services: list[Service]) -> Json:
+    """One bucket for each caller of each service. The empty value stands for anyone."""
+    always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    return any_type(
+        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        stat_prefix="gateway",
+        filter_enabled=always,
+        filter_enforced=always,
+        enable_x_ratelimit_headers="DRAFT_VERSION_03",
+        max_dynamic_descriptors=MAX_CALLERS,
+        always_consume_default_token_bucket=False,
+        token_bucket={"max_tokens": 4_294_967_295, "tokens_per_fill": 4_294_967_295, "fill_interval": "1s"},
+        rate_limits=[
+            _counted_by(
+                PER_USER, {"request_headers": {"header_name": "x-user-id", "descriptor_key": PER_USER}}
+            ),
+            _counted_by(PER_IP, {"remote_address": {}}),
+        ],
+        descriptors=[_bucket(service) for service in services],
+    )
+
+
+def _counted_by(key: str, caller: Json) -> Json:
+    service = {
+        "descriptor_key": "service",
+        "metadata_key": {"key": METADATA, "path": [{"key": key}]},
+        "source": "ROUTE_ENTRY",
+    }
+    return {"actions": [{"metadata": service}, caller]}
+
+
+def _bucket(service: Service) -> Json:
+    return {
+        "entries": [
+            {"key": "service", "value": service.name},
+            {"key": PER_USER if service.token else "remote_address", "value": ""},
+        ],
+        "token_bucket": {
+            "max_tokens": service.limit.requests,
+            "tokens_per_fill": service.limit.requests,
+            "fill_interval": f"{service.limit.window}s",
+        },
+    }

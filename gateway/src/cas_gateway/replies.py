@@ -1,0 +1,149 @@
+"""Kong's error-bodies as Envoy's local replies: what the gateway answers when no service does."""
+
+from typing import Any
+
+from cas_gateway.filters import METADATA, any_type, set_header
+from cas_gateway.kong import ErrorBodiesConfig, ErrorBody, KongFile
+
+Json = dict[str, Any]
+
+# Refused, reset or garbled upstream connections. What is left of 503 means overload, or no keys to check tokens with.
+BROKEN_UPSTREAM: Json = {"response_flag_filter": {"flags": ["UF", "UC", "UR", "UPE", "URX"]}}
+WITHOUT_BEARER: Json = {
+    "header_filter": {
+        "header": {
+            "name": "authorization",
+            "string_match": {"prefix": "bearer ", "ignore_case": True},
+            "invert_match": True,
+            "treat_missing_header_as_empty": True,
+        }
+    }
+}
+
+
+def _because(details: str) -> Json:
+    """Envoy's reason for its answer begins like this."""
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.cel",
+            "typed_config": any_type(
+                "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+                expression=f"response.code_details.startsWith('{details}')",
+            ),
+        }
+    }
+
+
+# jwt_authn answers 403 to a token for somebody else; it is no better than a forged one.
+REFUSED_TOKEN = _because("jwt_authn_access_denied")
+# It answers 401 while it has no keys to check with; the caller's token may be perfectly good.
+WITHOUT_KEYS = _because("jwt_authn_access_denied{Jwks_remote_fetch")
+
+OTHER = ErrorBody(
+    status=400,
+    title="Refused",
+    code="request-refused",
+    message="The request was refused.",
+    gotrue_code="unknown",
+)
+
+
+def local_replies(kong: KongFile) -> Json:
+    """For each error the shape of the auth service below its prefix, problem details elsewhere."""
+    config = kong.errors
+    auth_path: Json = {
+        "header_filter": {"header": {"name": ":path", "string_match": {"prefix": config.gotrue_prefix}}}
+    }
+    conditions = [(error, _disguised(error)) for error in config.errors]
+    conditions += [(error, _all(_status(error.status), *_caller(error))) for error in config.errors]
+    mappers = []
+    for error, condition in conditions:
+        if condition:
+            mappers += [
+                _mapper(config, error, condition=_all(condition, auth_path), gotrue=True),
+                _mapper(config, error, condition=condition, gotrue=False),
+            ]
+    return {"mappers": mappers, "body_format": _problem(OTHER, status="%RESPONSE_CODE%")}
+
+
+def _disguised(error: ErrorBody) -> Json | None:
+    """When Envoy means this error although it says another status."""
+    match error.status:
+        case 401:
+            return _all(_status(403), REFUSED_TOKEN, *_caller(error))
+        case 502:
+            return _all(_status(503), BROKEN_UPSTREAM)
+        case 503:
+            return _all(_status(401), WITHOUT_KEYS)
+    return None
+
+
+def _caller(error: ErrorBody) -> list[Json]:
+    return [WITHOUT_BEARER] if error.without_bearer else []
+
+
+def _mapper(config: ErrorBodiesConfig, error: ErrorBody, *, condition: Json, gotrue: bool) -> Json:
+    # Envoy names the whole address as the realm, query and all.
+    headers = [_bearer(config.realm), *_wait(error)]
+    if gotrue:
+        headers += [
+            set_header("x-sb-error-code", error.gotrue_code),
+            set_header("x-supabase-api-version", "%REQ(X-SUPABASE-API-VERSION)%"),
+        ]
+    return {
+        "filter": condition,
+        "status_code": error.status,
+        "headers_to_add": headers,
+        "body_format_override": _gotrue(error) if gotrue else _problem(error, status=error.status),
+    }
+
+
+def _bearer(realm: str) -> Json:
+    header = set_header("www-authenticate", f'Bearer realm="{realm}"')
+    return header | {"append_action": "OVERWRITE_IF_EXISTS"}
+
+
+def _wait(error: ErrorBody) -> list[Json]:
+    match error.status:
+        case 429:
+            return [set_header("retry-after", f"%METADATA(ROUTE:{METADATA}:retry_after)%")]
+        case 503:
+            return [set_header("retry-after", "1")]
+    return []
+
+
+def _problem(error: ErrorBody, *, status: int | str) -> Json:
+    return {
+        "content_type": "application/problem+json",
+        "json_format": {
+            "type": f"urn:cas:problem:{error.code}",
+            "title": error.title,
+            "status": status,
+            "detail": error.message,
+            "message": error.message,
+            "code": error.code,
+            "request_id": "%REQ(X-REQUEST-ID)%",
+        },
+    }
+
+
+def _gotrue(error: ErrorBody) -> Json:
+    message = error.gotrue_message or error.message
+    return {
+        "content_type": "application/json",
+        "json_format": {
+            "code": error.gotrue_code,
+            "error_code": error.gotrue_code,
+            "message": message,
+            "msg": message,
+        },
+    }
+
+
+def _status(code: int) -> Json:
+    comparison = {"op": "EQ", "value": {"default_value": code, "runtime_key": "gateway.unused"}}
+    return {"status_code_filter": {"comparison": comparison}}
+
+
+def _all(*filters: Json) -> Json:
+    return {"and_filter": {"filters": list(filters)}} if len(filters) > 1 else filters[0]
