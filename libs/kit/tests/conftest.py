@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text
+from starlette.testclient import TestClient
 
+from cas_kit import rest
 from cas_kit.db import NAMING_CONVENTION, Database
 from cas_kit.idempotency import idempotency_table
 from cas_kit.outbox import outbox_table
 from cas_kit.settings import ServiceSettings
+from cas_kit.testing.issuer import AUDIENCE, ISSUER
+from cas_kit.tokens import TokenVerifier
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
 notes = Table(
@@ -42,3 +46,31 @@ def database(kit_database) -> Iterator[Database]:
 @pytest.fixture
 def tables():
     return metadata.tables
+
+
+@pytest.fixture
+def make_app(database, issuer):
+    """An application of the house with these routers on it."""
+
+    def make(*routers, **options):
+        verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=issuer)
+        return rest.create_app(
+            title="Notes",
+            version="1",
+            routers=routers,
+            dependencies=rest.Dependencies(database=options.pop("database", database), verifier=verifier),
+            readiness=options.pop("readiness", rest.Readiness()),
+            **options,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_client(make_app):
+    """A client of such an application; what crashes there is answered, not raised here."""
+
+    def make(*routers, **options):
+        return TestClient(make_app(*routers, **options), raise_server_exceptions=False)
+
+    return make
