@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,17 @@ from cas_local.redis import RedisServer
 Settings = TypeVar("Settings", bound=ServiceSettings)
 SERVICES = ("auth", "account", "onboarding", "kit")
 PASSWORD = "only-for-tests"  # noqa: S105  of a server that lives as long as the test run, on loopback
+
+
+def pytest_configure() -> None:
+    """Log plainly: the tracebacks of structlog's own configuration show all variables and take seconds."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")
