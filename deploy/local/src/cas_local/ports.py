@@ -4,6 +4,7 @@ import random
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -12,6 +13,7 @@ from cas_local.errors import PortTaken
 HOST = "127.0.0.1"
 # Below 32768, where Linux begins to hand out ports for outgoing connections: none of those can take ours.
 FREE_PORTS = range(20000, 32000)
+COMMAND_LENGTH = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ def owner_of(port: int) -> str:
     if pid is None:
         return "a process of another user"
     try:
-        return f"pid {pid} ({' '.join(psutil.Process(pid).cmdline()[:6])})"
-    except psutil.Error:
+        program, *arguments = psutil.Process(pid).cmdline()
+        return f"pid {pid} ({' '.join([Path(program).name, *arguments])[:COMMAND_LENGTH].strip()})"
+    except (psutil.Error, ValueError):  # it has ended, or has no command line any more
         return f"pid {pid}"
