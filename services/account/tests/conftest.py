@@ -1,16 +1,28 @@
 """The account service on real servers."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from cas.auth.v1 import auth_pb2, auth_pb2_grpc
+from starlette.testclient import TestClient
 
+from cas_account import rest, tasks
+from cas_account.clients import AuthClient
 from cas_account.domain.profile import Identity
+from cas_account.models import outbox_messages
+from cas_account.operations.health import HealthMonitor
 from cas_account.operations.profiles import new_agent_id, welcome
+from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
 from cas_kit.db import Database
+from cas_kit.errors import DomainError
+from cas_kit.outbox import Relay
+from cas_kit.rest import Readiness, create_app
+from cas_kit.rpc import RpcServer
 from cas_kit.testing.plugin import empty_tables
+from cas_kit.tokens import TokenVerifier
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -31,6 +43,57 @@ def database(account_database) -> Iterator[Database]:
     empty_tables(account_database)
 
 
+@pytest.fixture(scope="session")
+def examples() -> dict[str, object]:
+    """A value that is accepted for each field of a template, in the form in which it is answered."""
+    return {
+        "subjects": ["Mathematics", "Physics"],
+        "levels": ["GCSE", "A-Level"],
+        "skill_levels": {"GCSE": 5, "A-Level": True},
+        "teaching_experience": "5-10 years",
+        "hourly_rate": 45.5,
+        "hourly_rate_range": {"min": 40, "max": 50},
+        "qualifications": ["MSc Mathematics"],
+        "teaching_methods": ["Interactive"],
+        "availability": {"monday": [{"start": "09:00", "end": "12:00"}]},
+        "unavailability": [{"fromDate": "2026-08-01", "toDate": "2026-08-14"}],
+        "specializations": ["Exam Preparation"],
+        "session_types": ["one_on_one", "online"],
+        "bio": "First line\nsecond line",
+        "education_level": "GCSE",
+        "learning_goals": ["Improve grades"],
+        "learning_preferences": ["Fast-paced"],
+        "budget_range": "20-40",
+        "sessions_per_week": "2",
+        "session_duration": "1 hour",
+        "special_needs": ["Large print"],
+        "additional_info": "Evenings only",
+        "agency_name": "Ada & Co",
+        "services": ["Tutor placement"],
+        "subject_specializations": ["Sciences"],
+        "education_levels": ["GCSE", "Adult Education"],
+        "coverage_areas": ["London"],
+        "years_in_business": "3-5 years",
+        "number_of_tutors": "6-10",
+        "student_capacity": "25-100",
+        "commission_rate": 12.5,
+        "certifications": ["Teaching Certificate"],
+        "website_url": "https://ada.example",
+        "description": "We teach.",
+        "max_students_per_week": 12,
+        "travel_radius_km": 7.5,
+        "willing_to_travel": False,
+        "preferred_student_age_range": {"min": 11, "max": 18},
+        "student_ages": [12, 14],
+        "preferred_session_length": "an hour",
+        "preferred_session_frequency": "weekly",
+        "preferred_delivery_format": ["online", "in_person"],
+        "tutor_network_size": "20",
+        "agency_size": "small",
+        "online_service_available": True,
+    }
+
+
 @pytest.fixture
 def now() -> datetime:
     return NOW
@@ -48,3 +111,75 @@ def user_id(database) -> UUID:
             now=NOW,
         )
     return new_user
+
+
+@pytest.fixture
+def auth_service() -> Iterator["AuthService"]:
+    """An auth service on a loopback port, as far as this service asks anything of it."""
+    service = AuthService()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def auth(auth_service) -> Iterator[AuthClient]:
+    client = AuthClient(auth_service.target)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def relay(database, auth) -> Relay:
+    return Relay(database, outbox_messages, tasks.handlers(database, auth))
+
+
+@pytest.fixture
+def app(database, issuer, settings):
+    """The REST application with this test's own keys; nothing was called before."""
+    monitor = HealthMonitor({"database": database.ping})
+    yield create_app(
+        title="Account",
+        version="test",
+        routers=rest.ROUTERS,
+        dependencies=AccountDependencies(
+            database=database,
+            verifier=TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=issuer),
+            media_url=settings.media_url,
+            health=monitor,
+        ),
+        readiness=Readiness(),
+        render_error=rest.render_error,
+    )
+    monitor.close()
+
+
+@pytest.fixture
+def client(app) -> Iterator[TestClient]:
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def ada(client, issuer, user_id):
+    """A client whose every call is Ada's."""
+    client.headers.update(issuer.bearer(user_id, user_metadata={"full_name": "Ada Lovelace"}))
+    return client
+
+
+class AuthService(auth_pb2_grpc.AuthServiceServicer):
+    """Remembers the roles it is told; `refusal` is raised instead when set."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, list[str], str, int]] = []
+        self.refusal: DomainError | None = None
+        self._server = RpcServer(lambda server: auth_pb2_grpc.add_AuthServiceServicer_to_server(self, server))
+        self.target = f"127.0.0.1:{self._server.start(host='127.0.0.1', port=0)}"
+
+    def SetAppRoles(self, request, context):  # noqa: N802
+        if self.refusal is not None:
+            raise self.refusal
+        self.told.append((request.user_id, list(request.roles), request.active_role, request.version))
+        return auth_pb2.SetAppRolesResponse(applied=True)
+
+    def stop(self) -> None:
+        self._server.stop(timedelta(0))

@@ -1,5 +1,7 @@
 """What the environment decides for the account service."""
 
+from datetime import timedelta
+
 from pydantic_settings import SettingsConfigDict
 
 from cas_kit.settings import ServiceSettings
@@ -13,7 +15,7 @@ class Settings(ServiceSettings):
     rest_port: int = 8102
     grpc_port: int = 9102
 
-    auth_grpc_target: str = "127.0.0.1:9101"
+    auth_grpc: str = "127.0.0.1:9101"
 
     # Addresses of pictures that this platform serves itself begin with this.
     media_url: str = "http://localhost:8000/media/"
@@ -21,3 +23,5 @@ class Settings(ServiceSettings):
     # What /api/health asks of the other core services.
     health_auth_url: str = "http://127.0.0.1:8101/health/ready"
     health_onboarding_url: str = "http://127.0.0.1:8103/health/ready"
+
+    housekeeping_every: timedelta = timedelta(hours=1)

@@ -11,7 +11,7 @@ from cas_account.domain.levels import both_views
 from cas_account.domain.money import contains, midpoint, to_major
 from cas_account.domain.professional_info_fields import FIELDS
 from cas_account.domain.reading import Json, Refused, is_blank
-from cas_account.domain.roles import EXPECTED, Role, find_role
+from cas_account.domain.roles import AskedRole, Role, UnknownRole
 from cas_kit.errors import DomainError, FieldProblem, Kind, ValidationFailed
 
 Fields: TypeAlias = dict[str, Json]
@@ -44,8 +44,7 @@ class NoProfessionalInfo(DomainError):
 class Changes:
     """A request to save: `values` by field name, None to clear; `ignored` are the names nobody knows."""
 
-    role: Role
-    role_as_asked: str
+    role: AskedRole
     values: Fields
     ignored: tuple[str, ...]
 
@@ -60,16 +59,15 @@ def read_changes(document: Json) -> Changes:
     """
     if not isinstance(document, dict):
         raise ValidationFailed.of([FieldProblem("body", "must be a JSON object")])
-    problems = []
-    role = find_role(document.get("role_type"))
-    if role is None:
-        problems.append(FieldProblem("role_type", EXPECTED, "unknown-role"))
-    values, found = read_fields(document)
-    problems.extend(found)
-    if role is None or problems:
+    values, problems = read_fields(document)
+    try:
+        role = AskedRole.read(document.get("role_type"))
+    except UnknownRole as error:
+        raise ValidationFailed.of([*error.problems, *problems]) from error
+    if problems:
         raise ValidationFailed.of(problems)
     ignored = tuple(name for name in document if name not in FIELDS and name not in _ANSWERED_ONLY)
-    return Changes(role, str(document["role_type"]).strip(), values, ignored)
+    return Changes(role, values, ignored)
 
 
 def read_fields(document: Mapping[str, Json]) -> tuple[Fields, list[FieldProblem]]:
@@ -140,9 +138,9 @@ def entry_ids(fields: Fields) -> Fields:
     }
 
 
-def unresolved(fields: Fields) -> list[str]:
-    """The texts without a taxonomy id, where a kind would have one."""
-    return list(dict.fromkeys(_unresolved(fields)))
+def unresolved(values: Fields) -> list[str]:
+    """The texts among `values` without a taxonomy id, where a kind would have one."""
+    return list(dict.fromkeys(_unresolved(values | both_views(values))))
 
 
 def _unresolved(fields: Fields) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Roles: what a user can be on the platform (docs/spec/domain.md 1.1)."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-from cas_kit.errors import DomainError, Kind, ValidationFailed
+from cas_kit.errors import DomainError, FieldProblem, Kind, ValidationFailed
 
 
 class Role(StrEnum):
@@ -34,11 +35,20 @@ def find_role(name: object) -> Role | None:
     return _BY_NAME.get(name.strip().lower()) if isinstance(name, str) else None
 
 
-def get_role(name: object) -> Role:
-    """The role of this name or alias.
+@dataclass(frozen=True, slots=True)
+class AskedRole:
+    """A role, and how the request spelled it: professional info answers in that spelling (docs/spec/domain.md 1.1)."""
 
-    :raises UnknownRole: there is none.
-    """
-    if (role := find_role(name)) is None:
-        raise UnknownRole
-    return role
+    role: Role
+    as_asked: str
+
+    @classmethod
+    def read(cls, name: object) -> "AskedRole":
+        """The role of this name or alias.
+
+        :raises UnknownRole: there is none.
+        """
+        role = find_role(name)
+        if role is None:
+            raise UnknownRole.of([FieldProblem("role_type", EXPECTED, UnknownRole.code)])
+        return cls(role, str(name).strip())

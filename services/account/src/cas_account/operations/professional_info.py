@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from cas_account import repository
 from cas_account.domain.professional_info import Fields, NoProfessionalInfo, entry_ids, merge
-from cas_account.domain.roles import Role
+from cas_account.domain.roles import AskedRole, Role
 from cas_account.models import Profile, RoleDetails
 from cas_account.operations.profiles import CheckVersion, lock_own_profile
 from cas_kit.errors import Unauthenticated
@@ -23,19 +23,17 @@ class Saved:
     created: bool
 
 
-def get_own_professional_info(
-    connection: Connection, *, user_id: UUID, role: Role, role_as_asked: str
-) -> RoleDetails:
+def get_own_professional_info(connection: Connection, *, user_id: UUID, role: AskedRole) -> RoleDetails:
     """The caller's template in one role.
 
     :raises NoProfessionalInfo: nothing was saved yet.
     :raises Unauthenticated: the caller was erased after the token was issued.
     """
-    exists, details = repository.find_owned_details(connection, user_id=user_id, role=role)
+    exists, details = repository.find_owned_details(connection, user_id=user_id, role=role.role)
     if not exists:
         raise Unauthenticated
     if details is None:
-        raise NoProfessionalInfo(role_as_asked)
+        raise NoProfessionalInfo(role.as_asked)
     return details
 
 

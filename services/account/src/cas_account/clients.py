@@ -1,0 +1,98 @@
+"""What the account service asks of others, in its own words."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import grpc
+import httpx
+from cas.auth.v1 import auth_pb2
+from cas.auth.v1.auth_pb2_grpc import AuthServiceStub
+from redis import Redis
+from redis.exceptions import RedisError
+
+from cas_kit.errors import Unavailable
+from cas_kit.outbox import Undeliverable
+from cas_kit.rpc import RemoteRefusal, RpcClient
+
+# Somebody who completes an onboarding waits for the first try.
+ROLES_TIMEOUT = timedelta(seconds=1)
+PROBE_TIMEOUT = timedelta(seconds=1)
+
+
+class AuthClient:
+    """The auth service.
+
+    :param target: `host:port` of its gRPC server.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._rpc = RpcClient(target, service="cas.auth.v1.AuthService", safe_methods=["SetAppRoles"])
+        self._stub = AuthServiceStub(self._rpc.channel)
+
+    def set_app_roles(
+        self, *, user_id: UUID, roles: Sequence[str], active_role: str | None, version: int
+    ) -> None:
+        """Let the user's next token carry these roles. Safe to repeat; an older version changes nothing.
+
+        A user whom auth no longer has needs no roles: that is no failure.
+
+        :raises Undeliverable: the auth service will never accept it.
+        :raises Unavailable: it did not answer in time.
+        """
+        request = auth_pb2.SetAppRolesRequest(
+            user_id=str(user_id), roles=roles, active_role=active_role, version=version
+        )
+        try:
+            self._rpc.call(self._stub.SetAppRoles, request, timeout=ROLES_TIMEOUT)
+        except RemoteRefusal as refusal:
+            if refusal.status is not grpc.StatusCode.NOT_FOUND:
+                raise Undeliverable(str(refusal)) from refusal
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._rpc.close()
+
+
+class ReadinessProbe:
+    """The readiness address of another service."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._http = httpx.Client(timeout=PROBE_TIMEOUT.total_seconds(), trust_env=False)
+
+    def check(self) -> None:
+        """Prove that the service can serve.
+
+        :raises Unavailable: it cannot, or does not answer.
+        """
+        try:
+            self._http.get(self._url).raise_for_status()
+        except httpx.HTTPError as error:
+            raise Unavailable from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class RedisProbe:
+    """The Redis that holds rate limits."""
+
+    def __init__(self, url: str) -> None:
+        timeout = PROBE_TIMEOUT.total_seconds()
+        self._redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+
+    def check(self) -> None:
+        """Prove that a command runs.
+
+        :raises Unavailable: it does not.
+        """
+        try:
+            self._redis.ping()
+        except RedisError as error:
+            raise Unavailable from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()

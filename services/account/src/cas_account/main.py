@@ -1,0 +1,78 @@
+"""The account service as a process: `cas-account serve | migrate | openapi | retry-parked`."""
+
+from functools import partial
+
+import cas_account
+from cas_account import rest, rpc, tasks
+from cas_account.clients import AuthClient, ReadinessProbe, RedisProbe
+from cas_account.models import idempotency_keys, outbox_messages
+from cas_account.operations.health import HealthMonitor, prove_profiles
+from cas_account.rest.caller import AccountDependencies
+from cas_account.settings import Settings
+from cas_kit.db import Database
+from cas_kit.idempotency import forget_old_keys
+from cas_kit.outbox import Relay
+from cas_kit.rest import Readiness, create_app
+from cas_kit.rpc import RpcServer
+from cas_kit.service import Periodic, Service, run_command
+from cas_kit.tokens import JwksCache, TokenVerifier
+
+
+def main() -> None:
+    """Do what the command line asks."""
+    run_command(name="account", package=cas_account.__name__, settings=Settings, build=build)
+
+
+def build(settings: Settings) -> Service:
+    """The parts of the service, connected to nothing yet."""
+    database = Database(settings, application_name="cas-account")
+    auth = AuthClient(settings.auth_grpc)
+    auth_probe = ReadinessProbe(settings.health_auth_url)
+    onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
+    redis_probe = RedisProbe(str(settings.redis_url))
+    health = HealthMonitor(
+        {
+            "auth": auth_probe.check,
+            "account": partial(prove_profiles, database),
+            "onboarding": onboarding_probe.check,
+            "database": database.ping,
+            "redis": redis_probe.check,
+        }
+    )
+    relay = Relay(database, outbox_messages, tasks.handlers(database, auth))
+    readiness = Readiness()
+    return Service(
+        app=create_app(
+            title="Account",
+            version="1.0.0",
+            routers=rest.ROUTERS,
+            dependencies=AccountDependencies(
+                database=database,
+                verifier=TokenVerifier(
+                    issuer=settings.issuer, audience=settings.audience, keys=JwksCache(settings.jwks_url)
+                ),
+                media_url=settings.media_url,
+                health=health,
+            ),
+            readiness=readiness,
+            render_error=rest.render_error,
+        ),
+        rpc=RpcServer(partial(rpc.register, database=database, relay=relay)),
+        readiness=readiness,
+        relay=relay,
+        periodic=[
+            Periodic(
+                "forget-old-keys",
+                settings.housekeeping_every,
+                partial(forget_old_keys, database, idempotency_keys),
+            )
+        ],
+        close=[
+            health.close,
+            auth_probe.close,
+            onboarding_probe.close,
+            redis_probe.close,
+            auth.close,
+            database.dispose,
+        ],
+    )

@@ -1,0 +1,84 @@
+"""Who is calling: the owner of a profile, which the first call of a user creates (docs/spec/domain.md 3.1)."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from cas_account.domain.profile import Identity
+from cas_account.operations.health import HealthMonitor
+from cas_account.operations.profiles import new_agent_id, welcome
+from cas_kit.db import Database
+from cas_kit.rest import Dependencies, PrincipalDep, authenticated
+from cas_kit.tokens import CACHED_TOKENS, Principal
+
+
+class WelcomedTokens:
+    """The tokens this process has seen lately; a new one costs one write, a known one nothing."""
+
+    def __init__(self, limit: int = CACHED_TOKENS) -> None:
+        self._limit = limit
+        self._digests: OrderedDict[bytes, None] = OrderedDict()
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._digests
+
+    def add(self, digest: bytes) -> None:
+        """Remember a token, and forget the oldest when there are too many."""
+        self._digests[digest] = None
+        while len(self._digests) > self._limit:
+            self._digests.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDependencies(Dependencies):
+    """What the endpoints are given."""
+
+    media_url: str
+    health: HealthMonitor
+    welcomed: WelcomedTokens = field(default_factory=WelcomedTokens)
+
+
+async def account(request: Request) -> AccountDependencies:
+    """The dependencies of the running application."""
+    dependencies: AccountDependencies = request.app.state.dependencies
+    return dependencies
+
+
+AccountDep = Annotated[AccountDependencies, Depends(account)]
+
+
+async def _owner(principal: PrincipalDep, dependencies: AccountDep) -> UUID:
+    """The caller, whose profile exists from now on.
+
+    Stays on the event loop for a token that was welcomed before.
+
+    :raises Unauthenticated: the user was erased.
+    """
+    if principal.digest not in dependencies.welcomed:
+        await run_in_threadpool(_welcome, dependencies.database, principal)
+        dependencies.welcomed.add(principal.digest)
+    return principal.user_id
+
+
+def _welcome(database: Database, principal: Principal) -> None:
+    with database.transaction() as session:
+        welcome(
+            session,
+            identity=Identity.from_claims(principal.user_id, principal.claims),
+            agent_id=new_agent_id(),
+            now=datetime.now(UTC),
+        )
+
+
+OwnerDep = Annotated[UUID, Depends(_owner)]
+
+
+async def nobody_in_disguise(request: Request) -> None:
+    """For public operations: a call needs no token, but one that is sent has to be good (docs/spec/domain.md 9.2)."""
+    if "authorization" in request.headers:
+        await authenticated(request)

@@ -1,0 +1,199 @@
+"""The caller's reusable templates, one per role (docs/spec/domain.md 4.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request, Response
+
+from cas_account.domain.professional_info import answered, completeness, read_changes, unresolved
+from cas_account.domain.roles import AskedRole
+from cas_account.models import RoleDetails, idempotency_keys
+from cas_account.operations.professional_info import (
+    get_own_professional_info,
+    remove_professional_info,
+    save_professional_info,
+)
+from cas_account.rest import documents
+from cas_account.rest.caller import OwnerDep
+from cas_account.rest.documents import JsonBody
+from cas_kit.db import Database
+from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
+from cas_kit.rest import DatabaseDep, IfMatch, IfMatchDep, etag, json_response, not_modified, router
+
+PATH = "/api/account/professional-info"
+# The existing web client looks for both sentences.
+SAVED = "Template saved. Changes won't affect your existing listings."
+REMOVED = "Template removed. Your existing listings stay as they are."
+
+routes = router(tags=["professional info"])
+
+
+async def _asked_role(
+    role_type: Annotated[
+        str | None, Query(description="`tutor` (or `provider`), `client` (or `seeker`) or `agent`.")
+    ] = None,
+) -> AskedRole:
+    return AskedRole.read(role_type)
+
+
+AskedRoleDep = Annotated[AskedRole, Depends(_asked_role)]
+
+_WRITES: documents.Answers = {
+    200: documents.answer("The template as it is now.", documents.SAVED_TEMPLATE),
+    400: {"description": "The body is no JSON."},
+    422: {
+        "description": "The role or a field cannot be accepted; `errors` names every one. Nothing is saved."
+    },
+    **documents.WRITES,
+}
+
+
+@routes.get(
+    PATH,
+    summary="Your professional info in one role",
+    responses={
+        200: documents.answer("What is saved.", documents.TEMPLATE),
+        404: {"description": "Nothing is saved yet."},
+        422: {"description": "`role_type` is missing or unknown."},
+        **documents.UNCHANGED,
+        **documents.NO_TOKEN,
+    },
+)
+def get_professional_info(
+    request: Request, owner: OwnerDep, role: AskedRoleDep, database: DatabaseDep
+) -> Response:
+    """One statement, outside any transaction."""
+    with database.autocommit() as connection:
+        details = get_own_professional_info(connection, user_id=owner, role=role)
+    headers = _headers(details)
+    if not_modified(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return json_response(_document(details, role), headers=headers)
+
+
+@routes.patch(
+    PATH,
+    summary="Save part of your professional info",
+    description=(
+        'Absent fields stay, `null` and `""` clear, `[]` and `{}` empty. Required fields may be missing: see '
+        "`completeness`. Honours `If-Match` and `Idempotency-Key`."
+    ),
+    openapi_extra=documents.body(documents.TEMPLATE_CHANGES),
+    responses=_WRITES,
+)
+def patch_professional_info(
+    *,
+    body: JsonBody = None,
+    owner: OwnerDep,
+    database: DatabaseDep,
+    if_match: IfMatchDep,
+    keyed: KeyedRequestDep,
+) -> Response:
+    """Merge."""
+    return _save(_Save(body, owner, if_match, replace=False), database, keyed)
+
+
+@routes.post(
+    PATH,
+    summary="Replace your professional info",
+    description="Fields that are not sent are reset. Honours `If-Match` and `Idempotency-Key`.",
+    openapi_extra=documents.body(documents.TEMPLATE_CHANGES),
+    responses={
+        **_WRITES,
+        201: documents.answer("The first template of this role.", documents.SAVED_TEMPLATE),
+    },
+)
+def post_professional_info(
+    *,
+    body: JsonBody = None,
+    owner: OwnerDep,
+    database: DatabaseDep,
+    if_match: IfMatchDep,
+    keyed: KeyedRequestDep,
+) -> Response:
+    """Create or replace."""
+    return _save(_Save(body, owner, if_match, replace=True), database, keyed)
+
+
+@routes.delete(
+    PATH,
+    summary="Remove your professional info in one role",
+    description="Listings made from it stay. Honours `If-Match` and `Idempotency-Key`.",
+    responses={
+        200: documents.answer("It is gone, or was not there.", documents.DONE),
+        422: {"description": "`role_type` is missing or unknown."},
+        **documents.WRITES,
+    },
+)
+def delete_professional_info(
+    *,
+    owner: OwnerDep,
+    role: AskedRoleDep,
+    database: DatabaseDep,
+    if_match: IfMatchDep,
+    keyed: KeyedRequestDep,
+) -> Response:
+    """Also fine when there is nothing to remove."""
+
+    def remove() -> Response:
+        remove_professional_info(session, user_id=owner, role=role.role, check_version=if_match.check)
+        return json_response({"success": True, "message": REMOVED})
+
+    with database.transaction() as session:
+        return answer_once(session, idempotency_keys, keyed, remove)
+
+
+@dataclass(frozen=True, slots=True)
+class _Save:
+    """What PATCH and POST have in common."""
+
+    body: JsonBody
+    owner: UUID
+    if_match: IfMatch
+    replace: bool
+
+
+def _save(request: _Save, database: Database, keyed: KeyedRequest | None) -> Response:
+    def save() -> Response:
+        changes = read_changes(request.body)
+        saved = save_professional_info(
+            session,
+            user_id=request.owner,
+            role=changes.role.role,
+            values=changes.values,
+            check_version=request.if_match.check,
+            now=datetime.now(UTC),
+            replace=request.replace,
+        )
+        envelope = {
+            "success": True,
+            "message": SAVED,
+            "data": _document(saved.details, changes.role),
+            "ignored_fields": changes.ignored,
+            "unresolved": unresolved(changes.values),
+        }
+        status = 201 if saved.created and request.replace else 200
+        return json_response(envelope, status=status, headers=_headers(saved.details))
+
+    with database.transaction() as session:
+        return answer_once(session, idempotency_keys, keyed, save)
+
+
+def _headers(details: RoleDetails) -> dict[str, str]:
+    return {"ETag": etag(details.version), "Cache-Control": "private, no-cache"}
+
+
+def _document(details: RoleDetails, role: AskedRole) -> Mapping[str, object]:
+    return {
+        "id": details.id,
+        "profile_id": details.profile_id,
+        "role_type": role.as_asked,
+        **answered(details.role_type, details.fields),
+        "completeness": completeness(details.role_type, details.fields),
+        "version": details.version,
+        "created_at": details.created_at,
+        "updated_at": details.updated_at,
+    }

@@ -1,0 +1,101 @@
+"""The caller's own profile (docs/spec/domain.md 3.2)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request, Response
+
+from cas_account.domain.profile import completeness, read_changes
+from cas_account.models import Profile, idempotency_keys
+from cas_account.operations.profiles import change_profile, get_own_profile
+from cas_account.rest import documents
+from cas_account.rest.caller import AccountDep, OwnerDep
+from cas_account.rest.documents import JsonBody
+from cas_kit.idempotency import KeyedRequestDep, answer_once
+from cas_kit.rest import DatabaseDep, IfMatchDep, etag, json_response, not_modified, router
+
+PATH = "/api/profile"
+_SHOWN = tuple(
+    column.name for column in Profile.__table__.columns if not column.name.endswith("_storage_path")
+)
+_COMPLETE = 100
+
+routes = router(tags=["profile"])
+
+
+@routes.get(
+    PATH,
+    summary="Your profile",
+    responses={
+        200: documents.answer("Your profile.", documents.PROFILE),
+        **documents.UNCHANGED,
+        **documents.NO_TOKEN,
+    },
+)
+def get_profile(request: Request, owner: OwnerDep, database: DatabaseDep) -> Response:
+    """One statement, outside any transaction."""
+    with database.autocommit() as connection:
+        profile = get_own_profile(connection, user_id=owner)
+    headers = _headers(profile)
+    if not_modified(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return json_response(_document(profile), headers=headers)
+
+
+def save_profile(
+    *,
+    body: JsonBody = None,
+    owner: OwnerDep,
+    account: AccountDep,
+    if_match: IfMatchDep,
+    keyed: KeyedRequestDep,
+) -> Response:
+    """Write what was sent, keep what was not."""
+
+    def save() -> Response:
+        profile = change_profile(
+            session,
+            user_id=owner,
+            changes=read_changes(body, media_url=account.media_url),
+            check_version=if_match.check,
+            now=datetime.now(UTC),
+        )
+        return json_response({"success": True, "user": _document(profile)}, headers=_headers(profile))
+
+    with account.database.transaction() as session:
+        return answer_once(session, idempotency_keys, keyed, save)
+
+
+for _method in ("PATCH", "POST"):
+    routes.add_api_route(
+        PATH,
+        save_profile,
+        methods=[_method],
+        summary="Change your profile",
+        operation_id=f"{_method.lower()}_profile",
+        description=(
+            'Absent fields stay, `null` and `""` clear. Read-only and unknown fields are ignored, so that the object '
+            "which GET answered can be sent back. Honours `If-Match` and `Idempotency-Key`."
+        ),
+        openapi_extra=documents.body(documents.PROFILE_CHANGES),
+        responses={
+            200: documents.answer("The profile as it is now.", documents.SAVED_PROFILE),
+            400: {"description": "The body is no JSON, or a field cannot be accepted; `message` says which."},
+            **documents.WRITES,
+        },
+    )
+
+
+def _headers(profile: Profile) -> dict[str, str]:
+    return {"ETag": etag(profile.version), "Cache-Control": "private, no-cache"}
+
+
+def _document(profile: Profile) -> dict[str, Any]:
+    shown = {name: getattr(profile, name) for name in _SHOWN}
+    how_complete = completeness(shown)
+    return shown | {
+        "full_name": profile.display_name,
+        "role": profile.active_role,
+        "profile_completed": how_complete["score"] == _COMPLETE,
+        "completeness": how_complete,
+    }
