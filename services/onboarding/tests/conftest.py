@@ -1,8 +1,9 @@
 """The service on a real database, with an account service that answers real calls and can fail in every way."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import grpc
@@ -12,7 +13,6 @@ from fastapi.testclient import TestClient
 
 import cas_onboarding
 from cas_kit.db import Database
-from cas_kit.rpc import RpcServer
 from cas_kit.service import Service
 from cas_kit.testing.plugin import empty_tables, rolled_back_session
 from cas_kit.tokens import TokenVerifier
@@ -24,7 +24,7 @@ class FakeAccount(account_pb2_grpc.AccountServiceServicer):
     """Applies each completion once, like the real one, and fails when told to.
 
     `received` are all calls, `applied` their effects; `refuse_with` answers every call with an error of its own;
-    `lose_answers` is how many of the next answers get lost after the effect.
+    `lose_answers` is how many of the next answers get lost after the effect; `open` is cleared to make it hang.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,9 @@ class FakeAccount(account_pb2_grpc.AccountServiceServicer):
         self.applied: dict[str, account_pb2.ApplyOnboardingRequest] = {}
         self.refuse_with: grpc.StatusCode | None = None
         self.lose_answers = 0
-        self._server: RpcServer | None = None
+        self.open = threading.Event()
+        self.open.set()
+        self._server: grpc.Server | None = None
         self._port = 0
 
     @property
@@ -41,6 +43,7 @@ class FakeAccount(account_pb2_grpc.AccountServiceServicer):
 
     def ApplyOnboarding(self, request, context):  # noqa: N802
         self.received.append(request)
+        self.open.wait(20)
         if self.refuse_with is not None:
             context.abort(self.refuse_with, "refused")
         self.applied.setdefault(request.completion_id, request)
@@ -50,14 +53,15 @@ class FakeAccount(account_pb2_grpc.AccountServiceServicer):
         return account_pb2.ApplyOnboardingResponse(roles=[request.role])
 
     def start(self) -> None:
-        self._server = RpcServer(
-            lambda server: account_pb2_grpc.add_AccountServiceServicer_to_server(self, server)
-        )
-        self._port = self._server.start(host="127.0.0.1", port=self._port)
+        self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+        account_pb2_grpc.add_AccountServiceServicer_to_server(self, self._server)
+        self._port = self._server.add_insecure_port(f"127.0.0.1:{self._port}")
+        self._server.start()
 
     def stop(self) -> None:
+        self.open.set()
         if self._server is not None:
-            self._server.stop(timedelta(0))
+            self._server.stop(grace=5).wait()
             self._server = None
 
 

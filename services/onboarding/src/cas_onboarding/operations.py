@@ -85,34 +85,21 @@ def save_progress(
     :raises ValidationFailed: the answers are nested too deeply, or those of a completion have wrong types.
     """
     check_step_data(save.data)
-    saved = None
-    while saved is None:
-        saved = _try_to_save(
-            session, user_id=user_id, role=role, save=save, check_version=check_version, now=now
-        )
-    return saved
-
-
-def _try_to_save(
-    session: Session, *, user_id: UUID, role: Role, save: Save, check_version: VersionCheck, now: datetime
-) -> Saved | None:
-    """Save under the row's lock; None when there was no row to lock and another save made it first."""
     stored = repository.find_progress_for_update(session, user_id=user_id, role=role)
     check_version(stored.version if stored else None)
-    present = stored.progress if stored else None
-    decision = decide(present, save)
-    if stored is not None and decision.progress == present:
+    decision = decide(stored.progress if stored else None, save)
+    if stored is not None and decision.progress == stored.progress:
         return Saved(stored=stored, applied=decision.applied)
+    completion_id = _complete(session, user_id=user_id, role=role, progress=decision.progress, now=now)
     written = repository.store_progress(
         session,
         user_id=user_id,
         role=role,
         progress=decision.progress,
-        replacing=stored,
-        completion_id=_complete(session, user_id=user_id, role=role, progress=decision.progress, now=now),
+        completion_id=completion_id,
         now=now,
     )
-    return Saved(stored=written, applied=decision.applied) if written else None
+    return Saved(stored=written, applied=decision.applied)
 
 
 def _complete(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, exists, insert, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, exists, insert, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -82,6 +82,10 @@ _FIND = _LIST.where(_progress.c.role_type == bindparam("role"))
 _LOCK = _FIND.with_for_update(of=_progress)
 
 
+# A row that is not there cannot be locked, but its name can.
+_LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
 def _store_statement() -> Any:
     offered = postgresql.insert(_progress)
     replaced = [*_STATE, _progress.c.completed_at, _progress.c.completion_id]
@@ -89,7 +93,6 @@ def _store_statement() -> Any:
         index_elements=[_progress.c.profile_id, _progress.c.role_type],
         set_={column.name: offered.excluded[column.name] for column in replaced}
         | {"version": _progress.c.version + 1},
-        where=_progress.c.version == bindparam("expected_version"),
     ).returning(*_ROW)
 
 
@@ -103,8 +106,12 @@ def find_progress(reader: Reader, *, user_id: UUID, role: Role) -> StoredProgres
 
 
 def find_progress_for_update(session: Session, *, user_id: UUID, role: Role) -> StoredProgress | None:
-    """The same, locked until the transaction ends."""
-    row = session.execute(_LOCK, {"user_id": user_id, "role": role}).one_or_none()
+    """The same, locked until the transaction ends; None holds as long, nobody else can make the row."""
+    key = {"user_id": user_id, "role": role}
+    row = session.execute(_LOCK, key).one_or_none()
+    if row is None:
+        session.execute(_LOCK_NAME, {"name": f"onboarding_progress {user_id} {role}"})
+        row = session.execute(_LOCK, key).one_or_none()
     return _stored(row, is_waiting=row.is_waiting) if row else None
 
 
@@ -120,11 +127,10 @@ def store_progress(
     user_id: UUID,
     role: Role,
     progress: Progress,
-    replacing: StoredProgress | None,
     completion_id: UUID | None,
     now: datetime,
-) -> StoredProgress | None:
-    """Write a row in place of `replacing`; None when another save wrote first."""
+) -> StoredProgress:
+    """Write the row that `find_progress_for_update` has locked."""
     row = session.execute(
         _STORE,
         {
@@ -135,10 +141,9 @@ def store_progress(
             "past_sessions": list(progress.past_sessions),
             "completed_at": now if completion_id else None,
             "completion_id": completion_id,
-            "expected_version": replacing.version if replacing else 0,
         },
-    ).one_or_none()
-    return _stored(row, is_waiting=True) if row else None
+    ).one()
+    return _stored(row, is_waiting=True)
 
 
 def delete_progress(session: Session, *, progress_id: UUID) -> None:

@@ -131,9 +131,16 @@ class Done:
     message: str
 
 
-_REFUSED: dict[int | str, dict[str, Any]] = {
+_Responses = dict[int | str, dict[str, Any]]
+_PROBLEMS: _Responses = {
     401: {"description": "No valid token."},
+    "default": {"description": "A problem (RFC 9457)."},
+}
+_WRITE_PROBLEMS: _Responses = {
+    **_PROBLEMS,
+    409: {"description": "A request with this `Idempotency-Key` is still running."},
     412: {"description": "Another version is stored."},
+    422: {"description": "A field or the `Idempotency-Key` cannot be accepted; `detail` says which."},
 }
 
 
@@ -148,10 +155,9 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
     responses={
         200: {"model": ProgressAnswer},
         400: {"description": "The body is not JSON."},
-        409: {"description": "A request with this `Idempotency-Key` is still running."},
         413: {"description": "`data` is larger than 64 KiB."},
-        422: {"description": "A field is missing or wrong; `detail` names it."},
-        **_REFUSED,
+        415: {"description": "The body is neither JSON nor text."},
+        **_WRITE_PROBLEMS,
     },
 )
 def save_progress(
@@ -193,8 +199,8 @@ def save_progress(
         200: {"model": ProgressAnswer},
         304: {"description": "Unchanged since the `ETag` in `If-None-Match`."},
         400: {"description": "Unknown role."},
-        401: {"description": "No valid token."},
         404: {"description": "Nothing is saved."},
+        **_PROBLEMS,
     },
 )
 def get_progress(
@@ -212,7 +218,7 @@ def get_progress(
 @routes.get(
     "/api/onboarding/progress",
     summary="Saved answers of all roles",
-    responses={200: {"model": ProgressList}, 401: {"description": "No valid token."}},
+    responses={200: {"model": ProgressList}, **_PROBLEMS},
 )
 def list_progress(principal: PrincipalDep, database: DatabaseDep) -> Response:
     """One statement, outside any transaction."""
@@ -225,7 +231,7 @@ def list_progress(principal: PrincipalDep, database: DatabaseDep) -> Response:
     "/api/onboarding/progress/{role_type}",
     summary="Forget the saved answers of one role",
     description="The role and the professional info stay. Honours `If-Match` and `Idempotency-Key`.",
-    responses={200: {"model": Done}, 400: {"description": "Unknown role."}, **_REFUSED},
+    responses={200: {"model": Done}, 400: {"description": "Unknown role."}, **_WRITE_PROBLEMS},
 )
 def delete_progress(
     role: RoleInPathDep,
