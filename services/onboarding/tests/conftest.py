@@ -99,7 +99,7 @@ def session(migrated):
 
 @pytest.fixture
 def settings(base_settings, account) -> Settings:
-    return base_settings.model_copy(update={"account_target": account.target})
+    return base_settings.model_copy(update={"account_grpc": account.target})
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def main() -> None:
 def build(settings: Settings) -> Service:
     """The parts of the service, connected to nothing yet."""
     database = Database(settings, application_name="cas-onboarding")
-    account = AccountClient(settings.account_target)
+    account = AccountClient(settings.account_grpc)
     deliver = partial(operations.deliver_completion, database, account)
     relay = Relay(database, outbox.table, {operations.APPLY_ONBOARDING: deliver})
     verifier = TokenVerifier(
