@@ -15,7 +15,7 @@ from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.rest import BODY_LIMIT, about, sessions, users
 from cas_auth.rest.errors import render_error
-from cas_auth.rest.requests import AuthDependencies
+from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import AuthServicer
 from cas_auth.settings import Settings
 from cas_kit.db import Database
@@ -44,6 +44,7 @@ def build(settings: Settings) -> Service:
         tools=_tools(settings, keys, encryption_key),
         keys=keys,
         limiter=RateLimiter(str(settings.redis_url), prefix="cas-auth"),
+        refresh_turns=Turns(),
     )
     readiness = Readiness()
 

@@ -137,13 +137,11 @@ def sign_out(
     :raises UserBanned: the user is banned.
     """
     authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True)
-    match scope:
-        case LogoutScope.LOCAL:
-            repository.delete_session(session, session_id=session_id)
-        case LogoutScope.OTHERS:
-            repository.delete_sessions(session, user_id=user_id, except_id=session_id)
-        case LogoutScope.GLOBAL:
-            repository.delete_sessions(session, user_id=user_id)
+    if scope is LogoutScope.LOCAL:
+        repository.delete_session(session, session_id=session_id)
+    else:
+        spared = session_id if scope is LogoutScope.OTHERS else None
+        repository.delete_sessions(session, user_id=user_id, except_id=spared)
     repository.add_audit_entry(
         session, AuditAction.LOGOUT, actor_id=user_id, session_id=session_id, origin=origin, now=now
     )

@@ -53,8 +53,10 @@ def render_error(request: Request, error: DomainError) -> Response:
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entries of these error statuses."""
-    return {status: {"model": ErrorOut, "description": HTTPStatus(status).phrase} for status in statuses}
+    """The OpenAPI entries of these error statuses, and of all others."""
+    refusals: dict[int | str, str] = {status: HTTPStatus(status).phrase for status in statuses}
+    refusals["default"] = "Any other refusal or failure"
+    return {status: {"model": ErrorOut, "description": text} for status, text in refusals.items()}
 
 
 def _status(error: DomainError) -> HTTPStatus:

@@ -1,6 +1,7 @@
 """What every endpoint asks of a request: its dependencies, who is calling, from where, and not too often."""
 
 import ipaddress
+import threading
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
@@ -21,6 +22,21 @@ from cas_kit.tokens import SubjectNotAUser
 IPV6_NETWORK_BITS = 64  # what one customer of a provider usually has to themselves
 
 
+class Turns:
+    """Lets callers with the same key pass one at a time.
+
+    The tabs of one browser refresh the same token at the same moment. They would queue for the session's row, each
+    holding a connection, and leave none to others; here they queue with empty hands.
+    """
+
+    def __init__(self, *, stripes: int = 64) -> None:
+        self._locks = tuple(threading.Lock() for _ in range(stripes))
+
+    def of(self, key: str) -> threading.Lock:
+        """The lock of this key; other keys may share it."""
+        return self._locks[hash(key) % len(self._locks)]
+
+
 @dataclass(frozen=True, slots=True)
 class AuthDependencies(Dependencies):
     """What the endpoints of this service are given."""
@@ -28,6 +44,7 @@ class AuthDependencies(Dependencies):
     tools: Tools
     keys: KeyRing
     limiter: RateLimiter
+    refresh_turns: Turns
 
     @property
     def settings(self) -> Settings:

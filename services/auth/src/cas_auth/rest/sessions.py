@@ -131,11 +131,12 @@ def _password_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origi
 
 
 def _refresh_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
-    with dependencies.database.transaction() as session:
+    refresh_token = body.refresh_token or ""
+    with dependencies.refresh_turns.of(refresh_token), dependencies.database.transaction() as session:
         return sessions.refresh(
             session,
             dependencies.tools,
-            refresh_token=body.refresh_token or "",
+            refresh_token=refresh_token,
             origin=origin,
             now=datetime.now(UTC),
         )

@@ -1,0 +1,127 @@
+"""Many requests at once: real threads, real transactions."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from cas_auth.credentials.encryption import EncryptionKey
+from cas_auth.credentials.keys import KeyRing
+from cas_auth.domain import (
+    EmailExists,
+    LogoutScope,
+    RefreshTokenNotFound,
+    UserAlreadyExists,
+)
+from cas_auth.models import StoredSigningKey, User, UserSession
+from cas_auth.operations.signing_keys import load_signing_keys
+from cas_kit.db import Database
+from cas_kit.testing.plugin import empty_tables
+
+
+def at_once(calls):
+    """The results of all calls, started together; an exception is a result."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call):
+        gate.wait()
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001  it is the result
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+@pytest.fixture
+def patient(desk, auth_settings):
+    """A desk whose callers queue for connections as long as it takes, so that the rules decide and not the pool."""
+    settings = auth_settings(database_pool_timeout=timedelta(seconds=60))
+    database = Database(settings, application_name="cas-auth-tests")
+    yield replace(desk, database=database)
+    database.dispose()
+
+
+class TestRefresh:
+    def test_one_token_200_times_is_one_rotation(self, patient, ada):
+        grants = at_once([lambda: patient.refresh(ada.refresh_token)] * 200)
+        assert {grant.refresh_token for grant in grants} == {
+            patient.tools.issuer.refresh_tokens.write(
+                replace(patient.tools.issuer.refresh_tokens.read(ada.refresh_token), counter=1)
+            )
+        }
+        assert [grant.rotated for grant in grants].count(True) == 1
+        with patient.database.transaction() as session:
+            assert session.get(UserSession, ada.session.id).refresh_counter == 1
+        assert patient.refresh(grants[0].refresh_token).rotated
+
+    def test_200_tabs_do_not_run_out_of_connections(self, auth):
+        token = auth.sign_up().json()["refresh_token"]
+        answers = at_once([lambda: auth.refresh(token)] * 200)
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+
+    def test_never_outlives_a_logout(self, patient, ada):
+        def refresh():
+            return patient.refresh(ada.refresh_token)
+
+        results = at_once([*[refresh] * 20, lambda: patient.sign_out(ada, LogoutScope.GLOBAL)])
+        assert {type(result).__name__ for result in results} <= {"Grant", "RefreshTokenNotFound", "NoneType"}
+        with pytest.raises(RefreshTokenNotFound):
+            refresh()
+
+
+class TestSignUp:
+    def test_one_address_20_times_is_one_user(self, patient, database):
+        results = at_once([patient.sign_up] * 20)
+        refusals = [result for result in results if isinstance(result, UserAlreadyExists)]
+        assert len(refusals) == 19
+        with database.transaction() as session:
+            assert session.scalar(select(func.count()).select_from(User)) == 1
+
+
+class TestUpdateUser:
+    def test_metadata_of_two_tabs_is_merged(self, patient, ada):
+        at_once([lambda key=key: patient.update(ada, data={key: True}) for key in "abcdefgh"])
+        assert patient.authenticate(ada).user.user_metadata == dict.fromkeys("abcdefgh", True)
+
+    def test_one_address_goes_to_one_user(self, patient):
+        grants = [patient.sign_up(f"user{number}@example.com") for number in range(5)]
+        results = at_once(
+            [lambda grant=grant: patient.update(grant, email="ada@example.com") for grant in grants]
+        )
+        assert [type(result) for result in results].count(EmailExists) == 4
+
+    def test_password_change_leaves_one_session(self, patient, ada, database):
+        at_once(
+            [
+                *[patient.sign_in] * 5,
+                lambda: patient.update(ada, password="another password"),
+            ]
+        )
+        with database.transaction() as session:
+            started_before = session.scalars(select(UserSession.id)).all()
+        assert started_before == [ada.session.id]
+
+
+class TestFirstStart:
+    def test_of_several_processes_makes_one_key(self, database, settings):
+        empty_tables(database)
+        encryption_key = EncryptionKey(settings.encryption_key)
+        rings = [KeyRing() for _ in range(8)]
+        now = datetime.now(UTC)
+        at_once(
+            [
+                lambda ring=ring: load_signing_keys(
+                    database, keys=ring, encryption_key=encryption_key, now=now
+                )
+                for ring in rings
+            ]
+        )
+        assert len({ring.current.kid for ring in rings}) == 1
+        with database.transaction() as session:
+            assert session.scalar(select(func.count()).select_from(StoredSigningKey)) == 1

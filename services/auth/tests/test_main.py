@@ -1,0 +1,61 @@
+"""What the environment must say, and what a start refuses."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from cas_auth import main
+from cas_auth.settings import Settings
+from cas_kit.settings import Environment
+
+KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+
+
+class TestSettings:
+    def test_trust_addresses_in_development_only(self, auth_settings, settings):
+        values = settings.model_dump(exclude={"email_auto_confirm", "environment"})
+        trusted = {
+            environment: Settings(environment=environment, **values).email_auto_confirm
+            for environment in Environment
+        }
+        assert trusted == {
+            Environment.DEVELOPMENT: True, Environment.TEST: False, Environment.PRODUCTION: False,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("key", ["", "no base64!", "c2hvcnQ=", KEY[:-4]])
+    def test_refuse_a_bad_encryption_key(self, auth_settings, key):
+        with pytest.raises(ValidationError, match="encryption_key"):
+            auth_settings(encryption_key=key)
+
+    def test_demand_an_encryption_key(self, settings):
+        with pytest.raises(ValidationError, match="encryption_key"):
+            Settings(**settings.model_dump(exclude={"encryption_key"}))
+
+    @pytest.mark.parametrize("limit", ["", "0/minute", "10", "10/fortnight", "10 per 5 years"])
+    def test_refuse_a_bad_limit(self, auth_settings, limit):
+        with pytest.raises(ValidationError, match="sign_in_limit_per_ip"):
+            auth_settings(sign_in_limit_per_ip=limit)
+
+
+class TestStart:
+    def test_refuses_another_encryption_key(self, auth, start):
+        with pytest.raises(SystemExit, match="CAS_AUTH_ENCRYPTION_KEY is not the key"):
+            start(encryption_key="A" * 43 + "=")
+
+    def test_uses_the_keys_of_the_first_start(self, auth, start):
+        token = auth.sign_up().json()["access_token"]
+        assert start().user(token).status_code == 200
+
+
+def test_command_line_prints_the_openapi_document(settings, monkeypatch, capsys):
+    for name, value in {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "REDIS_URL": str(settings.redis_url),
+        "ENCRYPTION_KEY": KEY,
+        "LOG_LEVEL": "ERROR",
+    }.items():
+        monkeypatch.setenv(f"CAS_AUTH_{name}", value)
+    monkeypatch.setattr("sys.argv", ["cas-auth", "openapi"])
+    main.main()
+    assert "/auth/v1/token" in json.loads(capsys.readouterr().out)["paths"]
