@@ -238,7 +238,7 @@ class TestIdempotency:
 
     def test_survives_a_crash_between_commit_and_reply(self, ada, monkeypatch):
         """The effect and its answer were committed together, so the repetition finds both."""
-        from cas_account.rest import professional_info
+        from cas_account.rest import caller
 
         def lose_the_reply(session, table, keyed, work):
             answer_once(session, idempotency_keys, keyed, work)
@@ -247,7 +247,7 @@ class TestIdempotency:
 
         body, keyed = {"role_type": "tutor", "bio": "once"}, {"Idempotency-Key": self.KEY}
         with monkeypatch.context() as crash:
-            crash.setattr(professional_info, "answer_once", lose_the_reply)
+            crash.setattr(caller, "answer_once", lose_the_reply)
             assert ada.patch(PATH, json=body, headers=keyed).status_code == 500
         again = ada.patch(PATH, json=body, headers=keyed)
         assert (again.status_code, again.json()["data"]["version"]) == (200, 1)

@@ -1,19 +1,23 @@
 """Who is calling: the owner of a profile, which the first call of a user creates (docs/spec/domain.md 3.1)."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from cas_account.domain.profile import Identity
+from cas_account.models import idempotency_keys
 from cas_account.operations.health import HealthMonitor
 from cas_account.operations.profiles import new_agent_id, welcome
 from cas_kit.db import Database
-from cas_kit.rest import Dependencies, PrincipalDep, authenticated
+from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
+from cas_kit.rest import DatabaseDep, Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
 from cas_kit.tokens import CACHED_TOKENS, Principal
 
 
@@ -76,6 +80,30 @@ def _welcome(database: Database, principal: Principal) -> None:
 
 
 OwnerDep = Annotated[UUID, Depends(_owner)]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersWrite:
+    """A request of an owner to change something of theirs."""
+
+    owner: UUID
+    database: Database
+    if_match: IfMatch
+    keyed: KeyedRequest | None
+
+    def once(self, work: Callable[[Session], Response]) -> Response:
+        """Run `work` in a transaction that is committed before the answer; a repeated key gets the first answer."""
+        with self.database.transaction() as session:
+            return answer_once(session, idempotency_keys, self.keyed, lambda: work(session))
+
+
+async def _owners_write(
+    owner: OwnerDep, database: DatabaseDep, if_match: IfMatchDep, keyed: KeyedRequestDep
+) -> OwnersWrite:
+    return OwnersWrite(owner, database, if_match, keyed)
+
+
+OwnersWriteDep = Annotated[OwnersWrite, Depends(_owners_write)]
 
 
 async def nobody_in_disguise(request: Request) -> None:

@@ -1,27 +1,25 @@
 """The caller's reusable templates, one per role (docs/spec/domain.md 4.2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from cas_account.domain.professional_info import answered, completeness, read_changes, unresolved
+from cas_account.domain.reading import Json
 from cas_account.domain.roles import AskedRole
-from cas_account.models import RoleDetails, idempotency_keys
+from cas_account.models import RoleDetails
 from cas_account.operations.professional_info import (
     get_own_professional_info,
     remove_professional_info,
     save_professional_info,
 )
 from cas_account.rest import documents
-from cas_account.rest.caller import OwnerDep
+from cas_account.rest.caller import OwnerDep, OwnersWrite, OwnersWriteDep
 from cas_account.rest.documents import JsonBody
-from cas_kit.db import Database
-from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
-from cas_kit.rest import DatabaseDep, IfMatch, IfMatchDep, etag, json_response, not_modified, router
+from cas_kit.rest import DatabaseDep, etag, json_response, not_modified, router
 
 PATH = "/api/account/professional-info"
 # The existing web client looks for both sentences.
@@ -84,16 +82,9 @@ def get_professional_info(
     openapi_extra=documents.body(documents.TEMPLATE_CHANGES),
     responses=_WRITES,
 )
-def patch_professional_info(
-    *,
-    body: JsonBody = None,
-    owner: OwnerDep,
-    database: DatabaseDep,
-    if_match: IfMatchDep,
-    keyed: KeyedRequestDep,
-) -> Response:
+def patch_professional_info(write: OwnersWriteDep, body: JsonBody = None) -> Response:
     """Merge."""
-    return _save(_Save(body, owner, if_match, replace=False), database, keyed)
+    return _save(write, body, replace=False)
 
 
 @routes.post(
@@ -106,16 +97,9 @@ def patch_professional_info(
         201: documents.answer("The first template of this role.", documents.SAVED_TEMPLATE),
     },
 )
-def post_professional_info(
-    *,
-    body: JsonBody = None,
-    owner: OwnerDep,
-    database: DatabaseDep,
-    if_match: IfMatchDep,
-    keyed: KeyedRequestDep,
-) -> Response:
+def post_professional_info(write: OwnersWriteDep, body: JsonBody = None) -> Response:
     """Create or replace."""
-    return _save(_Save(body, owner, if_match, replace=True), database, keyed)
+    return _save(write, body, replace=True)
 
 
 @routes.delete(
@@ -128,45 +112,29 @@ def post_professional_info(
         **documents.WRITES,
     },
 )
-def delete_professional_info(
-    *,
-    owner: OwnerDep,
-    role: AskedRoleDep,
-    database: DatabaseDep,
-    if_match: IfMatchDep,
-    keyed: KeyedRequestDep,
-) -> Response:
+def delete_professional_info(write: OwnersWriteDep, role: AskedRoleDep) -> Response:
     """Also fine when there is nothing to remove."""
 
-    def remove() -> Response:
-        remove_professional_info(session, user_id=owner, role=role.role, check_version=if_match.check)
+    def remove(session: Session) -> Response:
+        remove_professional_info(
+            session, user_id=write.owner, role=role.role, check_version=write.if_match.check
+        )
         return json_response({"success": True, "message": REMOVED})
 
-    with database.transaction() as session:
-        return answer_once(session, idempotency_keys, keyed, remove)
+    return write.once(remove)
 
 
-@dataclass(frozen=True, slots=True)
-class _Save:
-    """What PATCH and POST have in common."""
-
-    body: JsonBody
-    owner: UUID
-    if_match: IfMatch
-    replace: bool
-
-
-def _save(request: _Save, database: Database, keyed: KeyedRequest | None) -> Response:
-    def save() -> Response:
-        changes = read_changes(request.body)
+def _save(write: OwnersWrite, body: Json, *, replace: bool) -> Response:
+    def save(session: Session) -> Response:
+        changes = read_changes(body)
         saved = save_professional_info(
             session,
-            user_id=request.owner,
+            user_id=write.owner,
             role=changes.role.role,
             values=changes.values,
-            check_version=request.if_match.check,
+            check_version=write.if_match.check,
             now=datetime.now(UTC),
-            replace=request.replace,
+            replace=replace,
         )
         envelope = {
             "success": True,
@@ -175,11 +143,10 @@ def _save(request: _Save, database: Database, keyed: KeyedRequest | None) -> Res
             "ignored_fields": changes.ignored,
             "unresolved": unresolved(changes.values),
         }
-        status = 201 if saved.created and request.replace else 200
+        status = 201 if saved.created and replace else 200
         return json_response(envelope, status=status, headers=_headers(saved.details))
 
-    with database.transaction() as session:
-        return answer_once(session, idempotency_keys, keyed, save)
+    return write.once(save)
 
 
 def _headers(details: RoleDetails) -> dict[str, str]:

@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request, Response
+from sqlalchemy.orm import Session
 
 from cas_account.domain.profile import completeness, read_changes
-from cas_account.models import Profile, idempotency_keys
+from cas_account.models import Profile
 from cas_account.operations.profiles import change_profile, get_own_profile
 from cas_account.rest import documents
-from cas_account.rest.caller import AccountDep, OwnerDep
+from cas_account.rest.caller import AccountDep, OwnerDep, OwnersWriteDep
 from cas_account.rest.documents import JsonBody
-from cas_kit.idempotency import KeyedRequestDep, answer_once
-from cas_kit.rest import DatabaseDep, IfMatchDep, etag, json_response, not_modified, router
+from cas_kit.rest import DatabaseDep, etag, json_response, not_modified, router
 
 PATH = "/api/profile"
 _SHOWN = tuple(
@@ -42,28 +42,20 @@ def get_profile(request: Request, owner: OwnerDep, database: DatabaseDep) -> Res
     return json_response(_document(profile), headers=headers)
 
 
-def save_profile(
-    *,
-    body: JsonBody = None,
-    owner: OwnerDep,
-    account: AccountDep,
-    if_match: IfMatchDep,
-    keyed: KeyedRequestDep,
-) -> Response:
+def save_profile(write: OwnersWriteDep, account: AccountDep, body: JsonBody = None) -> Response:
     """Write what was sent, keep what was not."""
 
-    def save() -> Response:
+    def save(session: Session) -> Response:
         profile = change_profile(
             session,
-            user_id=owner,
+            user_id=write.owner,
             changes=read_changes(body, media_url=account.media_url),
-            check_version=if_match.check,
+            check_version=write.if_match.check,
             now=datetime.now(UTC),
         )
         return json_response({"success": True, "user": _document(profile)}, headers=_headers(profile))
 
-    with account.database.transaction() as session:
-        return answer_once(session, idempotency_keys, keyed, save)
+    return write.once(save)
 
 
 for _method in ("PATCH", "POST"):

@@ -1,0 +1,130 @@
+"""Many at once: one profile, no lost change, one effect, nothing recreated."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import func, select
+
+from cas_account.domain.profile import Identity, UserErased
+from cas_account.domain.roles import Role
+from cas_account.models import AppliedCompletion, ErasedUser, Profile, RoleDetails, outbox_messages
+from cas_account.operations.erasure import erase_user
+from cas_account.operations.onboarding import Completion, apply_onboarding
+from cas_account.operations.profiles import new_agent_id, welcome
+from cas_kit.errors import Unauthenticated
+
+PATH = "/api/account/professional-info"
+FIELDS = ("bio", "description", "additional_info", "agency_name", "teaching_experience", "agency_size")
+
+
+def all_at_once(app, requests):
+    """The answers to requests that are under way together."""
+
+    async def send():
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://account") as client:
+            return await asyncio.gather(*(client.request(**request) for request in requests))
+
+    return asyncio.run(send())
+
+
+def count(database, table):
+    with database.autocommit() as connection:
+        return connection.scalar(select(func.count()).select_from(table))
+
+
+class TestFirstCalls:
+    def test_create_one_profile_and_one_template(self, app, database, issuer):
+        user_id = uuid4()
+        requests = [
+            {
+                "method": "PATCH",
+                "url": PATH,
+                "headers": issuer.bearer(user_id, session_id=str(n)),
+                "json": {"role_type": "tutor", name: name},
+            }
+            for n, name in enumerate(FIELDS)
+        ]
+        answers = all_at_once(app, requests)
+        assert {answer.status_code for answer in answers} == {200}
+        assert (count(database, Profile), count(database, RoleDetails)) == (1, 1)
+        versions = sorted(answer.json()["data"]["version"] for answer in answers)
+        assert versions == list(range(1, len(FIELDS) + 1))
+        final = max((answer.json()["data"] for answer in answers), key=lambda data: data["version"])
+        assert {name: final[name] for name in FIELDS} == {name: name for name in FIELDS}
+
+
+class TestOneVersion:
+    def test_is_written_by_one_of_many(self, app, database, issuer, user_id):
+        headers = {**issuer.bearer(user_id), "If-Match": '"1"'}
+        requests = [
+            {"method": "PATCH", "url": "/api/profile", "headers": headers, "json": {"bio": f"number {n}"}}
+            for n in range(8)
+        ]
+        statuses = sorted(answer.status_code for answer in all_at_once(app, requests))
+        assert statuses == [200] + [412] * 7
+
+
+class TestOneKey:
+    def test_has_one_effect(self, app, database, issuer, user_id):
+        headers = {**issuer.bearer(user_id), "Idempotency-Key": "same"}
+        requests = [
+            {"method": "POST", "url": PATH, "headers": headers, "json": {"role_type": "tutor", "bio": "x"}}
+            for _ in range(6)
+        ]
+        answers = all_at_once(app, requests)
+        assert {answer.status_code for answer in answers} <= {201, 409}
+        assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+        assert count(database, RoleDetails) == 1
+
+
+def in_threads(*work):
+    with ThreadPoolExecutor(len(work)) as threads:
+        return [future.result() for future in [threads.submit(each) for each in work]]
+
+
+class TestOnboarding:
+    def test_delivered_many_times_at_once_takes_effect_once(self, database, user_id, now):
+        completion = Completion(uuid4(), user_id, Role.TUTOR, {"bio": "x"}, "", now)
+
+        def deliver():
+            with database.transaction() as session:
+                return apply_onboarding(session, completion=completion, now=now)
+
+        applied = in_threads(*[deliver] * 6)
+        assert [each.roles for each in applied] == [("tutor",)] * 6
+        assert sum(each.message_id is not None for each in applied) == 1
+        for table in (AppliedCompletion, RoleDetails, outbox_messages):
+            assert count(database, table) == 1
+
+
+class TestErasure:
+    def test_wins_against_calls_that_would_create_the_user_again(self, database, now):
+        for _ in range(10):
+            user_id = uuid4()
+            identity = Identity(user_id=user_id, email="a@example.com", display_name="")
+
+            def call(identity=identity):
+                try:
+                    with database.transaction() as session:
+                        welcome(session, identity=identity, agent_id=new_agent_id(), now=now)
+                except Unauthenticated:
+                    pass
+
+            def complete(user_id=user_id):
+                completion = Completion(uuid4(), user_id, Role.TUTOR, {"bio": "x"}, "", now)
+                try:
+                    with database.transaction() as session:
+                        apply_onboarding(session, completion=completion, now=now)
+                except UserErased:
+                    pass
+
+            def erase(user_id=user_id):
+                with database.transaction() as session:
+                    erase_user(session, user_id=user_id, now=now)
+
+            in_threads(call, erase, complete, call)
+            assert count(database, Profile) == count(database, RoleDetails) == 0
+        assert count(database, ErasedUser) == 10
