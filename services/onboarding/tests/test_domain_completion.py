@@ -183,6 +183,10 @@ class TestMapping:
             "Sewing",
         )
 
+    def test_names_a_qualification_once(self):
+        info = tutor(qualifications={"education": "Diploma", "certifications": ["diploma", "PGCE"]})
+        assert info.qualifications == ("Diploma", "Teaching Certificate")
+
     def test_tidies_texts(self):
         info = tutor(subjects=["Se\x07wing\n"], qualifications={"bio": " First.\r\n Second\x00third.\n "})
         assert info.subjects == ("Se wing",)

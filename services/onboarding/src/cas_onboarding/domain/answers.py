@@ -105,7 +105,7 @@ def _list_or_nothing(value: Any) -> Any:
     return value or []
 
 
-def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
+def distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
     """The first spelling of each text, blank ones left out."""
     first: dict[str, str] = {}
     for text in filter(None, texts):
@@ -130,7 +130,7 @@ Answer = Annotated[Given | None, BeforeValidator(_blank_is_none)]
 Listed = Annotated[
     tuple[Given, ...],
     BeforeValidator(_list_or_nothing),
-    AfterValidator(_distinct),
+    AfterValidator(distinct),
     AfterValidator(at_most(LONGEST_LIST)),
 ]
 Group = Annotated[Given, BeforeValidator(_object_or_nothing)]

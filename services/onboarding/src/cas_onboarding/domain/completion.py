@@ -38,6 +38,7 @@ from cas_onboarding.domain.answers import (
     Subject,
     YearsInBusiness,
     at_most,
+    distinct,
 )
 from cas_onboarding.domain.progress import StepData
 from cas_onboarding.domain.roles import Role
@@ -143,11 +144,11 @@ class _TutorWizard(Section):
 
     def professional_info(self) -> ProfessionalInfo:
         held = tuple(text for text in self.qualifications.certifications if not _is_none_yet(text))
-        education = self.qualifications.education
+        education = self.qualifications.education or ""
         return ProfessionalInfo(
             subjects=self.subjects,
             teaching_experience=self.qualifications.experience,
-            qualifications=(education, *held) if education else held,
+            qualifications=distinct((education, *held)),
             certifications=held,
             bio=self.qualifications.bio,
             hourly_rate=self.availability.hourly_rate,
