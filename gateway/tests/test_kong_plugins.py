@@ -1,0 +1,215 @@
+"""The two Kong plugins, run by LuaJIT as Kong runs them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cas_gateway.document import load
+from cas_gateway.settings import Settings
+
+from .kong_pdk import PLUGINS, Exchange, Exit, Headers, Kong, first, jwt_plugin
+from .test_identity_headers import LIE, NAMES
+from .tokens import AUDIENCE, ISSUER, SigningKey, forged
+
+IDENTITY = {"issuer": ISSUER, "audience": AUDIENCE}
+USER = "6f1c8e0e-3a9b-4a54-8f57-0a4ac6a1d2a3"
+SETTINGS = Settings.model_validate({})
+DOCUMENT = load(SETTINGS.kong_file, SETTINGS.model_dump() | {"jwt_secrets": []})
+
+
+def call(key: SigningKey, headers: Headers, *, protected: bool = True, **facts: Any) -> Exchange:
+    """What becomes of a request: our plugin, Kong's jwt on a protected service, our plugin again."""
+    exchange = Exchange(request={name.lower(): values for name, values in headers.items()}, **facts)
+    kong = Kong(exchange)
+    try:
+        kong.run("caller-identity", "rewrite")
+        if protected:
+            exchange.phase = "access"
+            jwt_plugin(exchange, {key.kid: key.public_pem})
+        kong.run("caller-identity", "access", IDENTITY if protected else {})
+    except Exit as ended:
+        exchange.status, exchange.source = ended.status, "exit"
+    answer(kong)
+    return exchange
+
+
+def answer(kong: Kong) -> None:
+    """The phases of the answer, with a body in two chunks."""
+    kong.exchange.response["x-request-id"] = ["mine"]
+    config = next(each["config"] for each in DOCUMENT["plugins"] if each["name"] == "error-bodies")
+    kong.run("error-bodies", "header_filter", config)
+    for _ in range(2):
+        kong.run("error-bodies", "body_filter", config)
+
+
+class TestCallerIdentityOnAProtectedService:
+    def test_names_the_user(self, key: SigningKey) -> None:
+        token = key.token(user=USER)
+        exchange = call(key, {"Authorization": [f"Bearer {token}"]})
+        assert exchange.status == 200
+        assert exchange.request == {
+            "authorization": [f"Bearer {token}"],
+            "x-user-id": [USER],
+            "x-user-role": ["authenticated"],
+        }
+
+    def test_accepts_a_list_of_audiences(self, key: SigningKey) -> None:
+        assert call(key, {"Authorization": [f"Bearer {key.token(aud=['other', AUDIENCE])}"]}).status == 200
+        assert call(key, {"Authorization": [f"Bearer {key.token(aud=['other'])}"]}).status == 401
+
+    def test_answers_401_and_never_500_to_any_forged_token(self, key: SigningKey) -> None:
+        statuses = {name: call(key, {"Authorization": [value]}).status for name, value in forged(key).items()}
+        assert {name: status for name, status in statuses.items() if status != 401} == {}
+
+    def test_is_needed_for_that(self, key: SigningKey) -> None:
+        tripping = set()
+        for name, value in forged(key).items():
+            try:
+                jwt_plugin(Exchange(request={"authorization": [value]}), {key.kid: key.public_pem})
+            except Exit as ended:
+                tripping |= {name} if ended.status == 500 else set()
+        assert tripping >= {
+            "payload is null",
+            "payload is a number",
+            "signature of 63 bytes",
+            "kid in the payload",
+        }
+
+    def test_answers_401_without_a_token(self, key: SigningKey) -> None:
+        assert call(key, {}).status == 401
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_answers_401_to_two_tokens(self, key: SigningKey, order: int) -> None:
+        both = [f"Bearer {key.token()}", "Bearer x.y.z"][::order]
+        assert call(key, {"Authorization": both}).status == 401
+
+
+class TestCallerIdentityOnAPublicService:
+    def test_forwards_what_was_presented(self, key: SigningKey) -> None:
+        for value in ["", f"Bearer {key.token()}", *forged(key).values()]:
+            exchange = call(key, {"Authorization": [value]}, protected=False)
+            assert (exchange.status, exchange.request) == (200, {"authorization": [value]})
+
+    def test_forwards_two_values_as_two(self, key: SigningKey) -> None:
+        exchange = call(key, {"Authorization": ["Bearer a", "Bearer b"]}, protected=False)
+        assert exchange.request == {"authorization": ["Bearer a", "Bearer b"]}
+
+
+@pytest.mark.parametrize("protected", [True, False])
+class TestClaimedIdentity:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_is_dropped_however_it_is_written(self, key: SigningKey, name: str, *, protected: bool) -> None:
+        for spelling in (name, name.upper(), name.replace("-", "_"), name.replace("-", "_", 1)):
+            for values in ([LIE], [LIE, LIE]):
+                headers = {"Authorization": [f"Bearer {key.token(user=USER)}"], spelling: values}
+                exchange = call(key, headers, protected=protected)
+                assert exchange.status == 200
+                assert not any(LIE in value for values in exchange.request.values() for value in values)
+
+    def test_cannot_hide_behind_many_headers(self, key: SigningKey, *, protected: bool) -> None:
+        many = {f"x-{number}": ["y"] for number in range(1000)} | {"x-user-id": [LIE]}
+        assert call(key, many, protected=protected).status == 431
+
+    def test_other_headers_pass(self, key: SigningKey, *, protected: bool) -> None:
+        others = {
+            "accept": ["a", "b"],
+            "x-request-id": ["mine"],
+            "x-userid": ["fine"],
+            "idempotency-key": ["k"],
+        }
+        exchange = call(key, {"Authorization": [f"Bearer {key.token()}"]} | others, protected=protected)
+        assert others.items() <= exchange.request.items()
+
+
+class TestForwardedFor:
+    def test_of_a_stranger_is_dropped(self, key: SigningKey) -> None:
+        exchange = call(
+            key, {"X-Forwarded-For": ["203.0.113.1"], "X-Forwarded-Proto": ["https"]}, protected=False
+        )
+        assert exchange.request == {}
+
+    def test_of_the_balancer_is_cut_to_the_client(self, key: SigningKey) -> None:
+        headers = {"X-Forwarded-For": ["203.0.113.1, 192.0.2.5"], "X-Forwarded-Proto": ["https"]}
+        exchange = call(key, headers, protected=False, trusted=True, client="192.0.2.5")
+        assert exchange.request == {"x-forwarded-for": ["192.0.2.5"], "x-forwarded-proto": ["https"]}
+
+
+class TestErrorBodies:
+    def test_tell_a_problem_under_api(self, key: SigningKey) -> None:
+        exchange = call(key, {"Authorization": ["Bearer bad"]})
+        assert json.loads(str(exchange.body)) == {
+            "type": "urn:cas:problem:unauthenticated",
+            "title": "Unauthorized",
+            "status": 401,
+            "detail": "Invalid token",
+            "message": "Invalid token",
+            "code": "unauthenticated",
+            "request_id": "mine",
+        }
+        assert first(exchange.response, "Content-Type") == "application/problem+json"
+        assert first(exchange.response, "Content-Length") == str(len(str(exchange.body)))
+        assert first(exchange.response, "WWW-Authenticate") == 'Bearer realm="cas"'
+
+    def test_say_when_the_token_was_missing(self, key: SigningKey) -> None:
+        assert json.loads(str(call(key, {}).body))["detail"] == "Missing or invalid authorization header"
+        assert json.loads(str(call(key, {"Authorization": ["Basic x"]}).body))["detail"].startswith("Missing")
+
+    def test_speak_to_supabase_clients_under_auth(self, key: SigningKey) -> None:
+        exchange = call(key, {"X-Supabase-Api-Version": ["2024-01-01"]}, path="/auth/v1/user")
+        text = "This endpoint requires a valid Bearer token"
+        assert json.loads(str(exchange.body)) == {
+            "code": "no_authorization",
+            "error_code": "no_authorization",
+            "message": text,
+            "msg": text,
+        }
+        assert first(exchange.response, "X-Sb-Error-Code") == "no_authorization"
+        assert first(exchange.response, "X-Supabase-Api-Version") == "2024-01-01"
+
+    @pytest.mark.parametrize("status", [404, 413, 429, 500, 502, 503, 504])
+    def test_know_every_refusal_of_the_gateway(self, status: int) -> None:
+        exchange = Exchange(request={}, status=status, source="error")
+        answer(Kong(exchange))
+        assert json.loads(str(exchange.body))["status"] == status
+        assert first(exchange.response, "Retry-After") == ("1" if status == 503 else None)
+
+    @pytest.mark.parametrize(
+        ("status", "source"), [(401, "service"), (500, "service"), (200, "exit"), (418, "exit")]
+    )
+    def test_leave_everything_else_alone(self, status: int, source: str) -> None:
+        exchange = Exchange(request={}, status=status, source=source)
+        answer(Kong(exchange))
+        assert exchange.body is None
+        assert exchange.response == {"x-request-id": ["mine"]}
+
+
+@pytest.mark.parametrize("plugin", ["caller-identity", "error-bodies"])
+class TestSchemas:
+    def test_know_every_key_that_kong_yml_uses(self, plugin: str) -> None:
+        owners = [DOCUMENT, *DOCUMENT["services"]]
+        configs = [each["config"] for owner in owners for each in owner["plugins"] if each["name"] == plugin]
+        assert configs
+        for config in configs:
+            check(record_of(plugin), config)
+
+
+def record_of(plugin: str) -> Any:
+    """What the schema says of `config`."""
+    kong = Kong(Exchange(request={}))
+    kong.lua.execute("package.preload['kong.db.schema.typedefs'] = function() return {} end")
+    schema = kong.lua.eval(f"require 'kong.plugins.{plugin}.schema'")
+    assert schema.name == plugin == (PLUGINS / plugin).name
+    return next(each.config for each in schema.fields.values() if each.config)
+
+
+def check(record: Any, value: dict[str, Any]) -> None:
+    """A value as Kong's schema library would."""
+    fields = {name: rule for each in record.fields.values() for name, rule in each.items()}
+    assert value.keys() <= fields.keys()
+    assert {name for name, rule in fields.items() if rule.required} <= value.keys()
+    types = {"string": str, "integer": int, "boolean": bool, "array": list, "record": dict}
+    for name, each in value.items():
+        assert isinstance(each, types[fields[name].type])
+        for element in each if isinstance(each, list) else []:
+            check(fields[name].elements, element)
