@@ -2,32 +2,39 @@
 
 from pathlib import Path
 
-import hypothesis
 import pytest
 import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import one_of
+from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 
 API = Path(__file__).parents[2] / "docs" / "api"
+SERVICES = ("auth", "account", "onboarding")
 
-hypothesis.settings.register_profile("quick", max_examples=25, deadline=None)
-hypothesis.settings.register_profile("thorough", max_examples=300, deadline=None)
-
-
-@pytest.fixture(params=["auth", "account", "onboarding"])
-def service(request):
-    return request.param
+settings.register_profile("quick", max_examples=25)
+settings.register_profile("thorough", max_examples=300)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("quick")
 
 
-@pytest.fixture
-def documented(service):
-    return schemathesis.openapi.from_path(API / f"{service}.json")
-
-
-schema = schemathesis.pytest.from_fixture("documented")
+def operations():
+    return [
+        pytest.param(service, found.ok(), id=f"{service} {found.ok().label}")
+        for service in SERVICES
+        for found in schemathesis.openapi.from_path(API / f"{service}.json").get_all_operations()
+    ]
 
 
 @pytest.mark.fuzz
-@schema.parametrize()
-def test_no_request_crashes_a_service(case, service, stack, ada):
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("service", "operation"), operations())
+def test_no_request_crashes_a_service(service, operation, stack, ada):
     headers = {"Authorization": f"Bearer {ada.session['access_token']}"}
-    case.call_and_validate(base_url=stack.urls[service], headers=headers, checks=[not_a_server_error])
+
+    @given(case=one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    def crashes_nothing(case: Case) -> None:
+        case.call_and_validate(base_url=stack.urls[service], headers=headers, checks=[not_a_server_error])
+
+    crashes_nothing()
