@@ -38,6 +38,7 @@ class TestCanonicalEmail:
             "a da@example.com",
             "ada@example..com",
             "a" * 250 + "@b.com",
+            "@" * 900_000,
         ],
     )
     def test_refuses_what_is_no_address(self, text):

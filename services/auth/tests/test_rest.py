@@ -243,6 +243,10 @@ class TestUser:
         assert answer.status_code == 200
         assert answer.json()["user_metadata"] == {"full_name": "Ada", "tags": [1]}
 
+    def test_carries_the_largest_metadata_in_a_token(self, auth):
+        token = auth.sign_up(data={"text": "é" * 680}).json()["access_token"]
+        assert auth.user(token).status_code == 200
+
     def test_changes_the_password(self, auth):
         token = auth.sign_up().json()["access_token"]
         other = auth.sign_in().json()
@@ -453,6 +457,8 @@ class TestClientIp:
             (["203.0.113.5"], 2, "192.0.2.1"),
             (["203.0.113.5"], 0, "192.0.2.1"),
             (["2001:DB8::0:1"], 1, "2001:db8::1"),
+            (["::ffff:203.0.113.5"], 1, "203.0.113.5"),
+            (["fe80::1%eth0"], 1, "fe80::1"),
             (["203.0.113.5, nonsense"], 1, None),
         ],
     )

@@ -14,6 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from cas_kit.errors import DomainError, Kind
 
+EMAIL_MAX_CHARACTERS = 320  # 64 before the @ and 255 after it (RFC 5321); longer text is not worth parsing
 PASSWORD_MAX_BYTES = 1024
 # The access token carries the metadata, and services refuse tokens beyond 8 KiB.
 METADATA_MAX_BYTES = 4096
@@ -80,6 +81,8 @@ def canonical_email(text: str, *, allow_test_domains: bool = False) -> str:
     :raises InvalidRequest: it is not an address.
     """
     try:
+        if len(text) > EMAIL_MAX_CHARACTERS:
+            raise EmailNotValidError
         address = validate_email(
             text.strip(), check_deliverability=False, test_environment=allow_test_domains
         )

@@ -4,8 +4,6 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from cas.auth.v1 import auth_pb2_grpc
-
 from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.passwords import PasswordHasher
@@ -16,7 +14,7 @@ from cas_auth.operations.tools import Tools
 from cas_auth.rest import BODY_LIMIT, about, sessions, users
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
-from cas_auth.rpc import AuthServicer
+from cas_auth.rpc import register
 from cas_auth.settings import Settings
 from cas_kit.db import Database
 from cas_kit.ratelimit import RateLimiter
@@ -67,9 +65,7 @@ def build(settings: Settings) -> Service:
             render_error=render_error,
             body_limit=BODY_LIMIT,
         ),
-        rpc=RpcServer(
-            lambda server: auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(database), server)
-        ),
+        rpc=RpcServer(lambda server: register(server, database=database)),
         readiness=readiness,
         prepare=prepare,
         close=[database.dispose],

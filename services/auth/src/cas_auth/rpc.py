@@ -59,6 +59,11 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         return auth_pb2.EraseUserResponse(removed=removed)
 
 
+def register(server: grpc.Server, *, database: Database) -> None:
+    """Let `server` answer these calls."""
+    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(database), server)
+
+
 def _user_id(text: str) -> UUID:
     try:
         return UUID(text)

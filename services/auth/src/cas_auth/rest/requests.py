@@ -4,6 +4,7 @@ import ipaddress
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 from uuid import UUID
 
@@ -122,9 +123,16 @@ def client_ip(request: Request, *, trusted_hops: int) -> str | None:
     else:
         address = request.client.host if request.client else ""
     try:
-        return str(ipaddress.ip_address(address))
+        return str(_plain(ipaddress.ip_address(address)))
     except ValueError:
         return None
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The address without the dress of a dual-stack socket: `::ffff:192.0.2.1`, `fe80::1%eth0`."""
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Address(int(address))
 
 
 # ---- not too often ----
@@ -163,7 +171,7 @@ def _network(origin: Origin) -> str:
     if origin.ip is None:
         return "unknown"
     address = ipaddress.ip_address(origin.ip)
-    if address.version == 4:  # noqa: PLR2004
+    if isinstance(address, IPv4Address):
         return origin.ip
     return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
 
