@@ -78,6 +78,15 @@ class TestAUser:
         lies = [("X-User-Id", a_user()), ("X-Forwarded-For", "203.0.113.9"), ("X-Real-IP", "203.0.113.9")]
         assert strict.call("GET", "/api/profile", token=key.token(user=user), headers=lies).status == 429
 
+    def test_may_read_the_refusal_from_our_pages(self, strict: Client, key: SigningKey) -> None:
+        user, origin = a_user(), "http://localhost:3000"
+        use_up(strict, key, user)
+        headers = [("Origin", origin), ("X-Request-Id", "mine")]
+        refused = strict.call("GET", "/api/profile", token=key.token(user=user), headers=headers)
+        assert (refused.status, refused.header("X-Request-Id")) == (429, "mine")
+        assert refused.header("Access-Control-Allow-Origin") == origin
+        assert "retry-after" in str(refused.header("Access-Control-Expose-Headers")).lower()
+
     def test_does_not_pay_for_others(self, strict: Client, key: SigningKey) -> None:
         use_up(strict, key, a_user())
         assert strict.call("GET", "/api/profile", token=key.token()).status == 200

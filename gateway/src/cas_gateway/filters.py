@@ -42,8 +42,8 @@ def any_type(type_name: str, /, **fields: Any) -> Json:
 def filter_chain(kong: KongFile, settings: Settings) -> list[Json]:
     """What a request passes on its way in; an answer passes the same, last first."""
     chain = {HEADERS: _headers(), CORS: any_type("envoy.extensions.filters.http.cors.v3.Cors")}
-    if token := next((service.token for service in kong.services if service.token), None):
-        chain[JWT] = _token(token, settings)
+    if kong.token:
+        chain[JWT] = _token(kong.token, settings)
     chain[SIZE] = any_type(
         "envoy.extensions.filters.http.buffer.v3.Buffer",
         max_request_bytes=max(service.max_body for service in kong.services),

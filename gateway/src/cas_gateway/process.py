@@ -31,8 +31,9 @@ def serve(bootstrap: dict[str, Any], settings: Settings) -> int:
                 return envoy.wait()
             except KeyboardInterrupt:
                 drain(settings)
+            finally:
                 envoy.terminate()
-                return envoy.wait()
+            return envoy.wait()
 
 
 def command(config: Path, settings: Settings) -> list[str]:

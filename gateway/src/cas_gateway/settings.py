@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CAS_GATEWAY_", frozen=True, extra="ignore")
 
     # Defaults that are good in production too; `cas-gateway kong` wants every other placeholder said.
-    good_anywhere: ClassVar = frozenset({"audience", "user_limit", "ip_limit"})
+    good_anywhere: ClassVar[frozenset[str]] = frozenset({"audience", "user_limit", "ip_limit"})
 
     kong_file: Path = CHECKOUT / "kong.yml"
 
