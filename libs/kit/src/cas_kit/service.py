@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ from cas_kit.telemetry import configure_logging
 # Longer than the gateway keeps an idle connection, so that it never sends a request into one that we just closed.
 KEEP_ALIVE = timedelta(seconds=75)
 RESTART_PAUSE = timedelta(seconds=1)
+LAST_WAIT = timedelta(seconds=2)
 
 log = structlog.get_logger(__name__)
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -79,6 +81,7 @@ def run_command(
     match command:
         case "serve":
             serve(build(configured), configured)
+            _leave()
         case "migrate":
             migrations.upgrade(configured.database_url.get_secret_value(), package=package)
             log.info("schema_migrated")
@@ -119,6 +122,16 @@ def serve(service: Service, settings: ServiceSettings) -> None:
     for close in service.close:
         close()
     log.info("service_stopped")
+
+
+def _leave() -> None:
+    """End the process although a request may still run in a thread: its time is over, and a thread cannot be ended.
+
+    Only then is the exit status 1; otherwise the interpreter is gone before the timer fires.
+    """
+    timer = threading.Timer(LAST_WAIT.total_seconds(), os._exit, args=[1])
+    timer.daemon = True
+    timer.start()
 
 
 class _DrainingServer(uvicorn.Server):
