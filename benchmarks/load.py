@@ -79,7 +79,7 @@ def attack(targets: Sequence[Target], *, rate: int, seconds: int, meter: CpuMete
     """
     vegeta = find_vegeta()
     command = [vegeta, "attack", "-format=json", f"-rate={rate}", f"-duration={seconds}s", "-timeout=10s"]
-    lines = "\n".join(target.line() for target in targets).encode()
+    lines = "".join(target.line() + "\n" for target in targets).encode()
     with meter.running():
         raw = subprocess.run(command, input=lines, capture_output=True, check=True).stdout
     rendered = subprocess.run([vegeta, "report", "-type=json"], input=raw, capture_output=True, check=True)

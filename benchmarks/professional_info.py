@@ -114,21 +114,16 @@ class Bench:
         self, stack: Stack, naive: tuple[str, int], people: list[dict[str, str]], *, rate: int
     ) -> None:
         naive_url, naive_pid = naive
+        account = stack.pids["account"]
         self._stack = stack
         self._people = people
         self._rate = rate
-        self._urls = {
-            "gateway": f"{stack.url}/api/account/professional-info",
-            "direct": f"{stack.urls['account']}/api/account/professional-info",
-            "naive": f"{naive_url}/professional-info",
+        # By way: the address and the process that answers.
+        self._servers = {
+            "gateway": (f"{stack.url}/api/account/professional-info", account),
+            "direct": (f"{stack.urls['account']}/api/account/professional-info", account),
+            "naive": (f"{naive_url}/professional-info", naive_pid),
         }
-        self._meter = CpuMeter(
-            {
-                "service": lambda: cpu_of(stack.pids["account"], naive_pid),
-                "gateway": lambda: cpu_of(stack.pids["gateway"]),
-                "database": lambda: cpu_of(stack.pids["postgres"]),
-            }
-        )
 
     def reading(self) -> dict[str, Measure]:
         """GET of the same template."""
@@ -143,30 +138,32 @@ class Bench:
 
     def _ways(self, method: str, query: str, *, bodies: list[bytes], sql: str) -> dict[str, Measure]:
         ways = {
-            name: self._attack(
-                [
-                    self._target(method, url + query, person, body)
-                    for body in bodies
-                    for person in self._people
-                ]
+            way: self._attack(
+                [target(method, url + query, person, body) for body in bodies for person in self._people], pid
             )
-            for name, url in self._urls.items()
+            for way, (url, pid) in self._servers.items()
         }
-        script = sql.format(user_id=self._people[0]["user_id"])
+        return ways | {"pgbench": self._pgbench(sql.format(user_id=self._people[0]["user_id"]))}
+
+    def _attack(self, targets: list[Target], pid: int) -> Measure:
+        meter = self._meter(
+            {"service": lambda: cpu_of(pid), "gateway": lambda: cpu_of(self._stack.pids["gateway"])}
+        )
+        return lambda seconds: attack(targets, rate=self._rate, seconds=seconds, meter=meter)
+
+    def _pgbench(self, script: str) -> Measure:
         url = account_database(self._stack)
-        return ways | {
-            "pgbench": lambda seconds: pgbench(
-                script, url, rate=self._rate, seconds=seconds, meter=self._meter
-            )
-        }
+        meter = self._meter({})
+        return lambda seconds: pgbench(script, url, rate=self._rate, seconds=seconds, meter=meter)
 
-    def _attack(self, targets: list[Target]) -> Measure:
-        return lambda seconds: attack(targets, rate=self._rate, seconds=seconds, meter=self._meter)
+    def _meter(self, groups: Mapping[str, Callable[[], float]]) -> CpuMeter:
+        return CpuMeter({**groups, "database": lambda: cpu_of(self._stack.pids["postgres"])})
 
-    @staticmethod
-    def _target(method: str, url: str, person: Mapping[str, str], body: bytes) -> Target:
-        header = {"Authorization": [person["Authorization"]], "Content-Type": ["application/json"]}
-        return Target(method=method, url=url, header=header, body=body)
+
+def target(method: str, url: str, person: Mapping[str, str], body: bytes) -> Target:
+    """One request of this person."""
+    header = {"Authorization": [person["Authorization"]], "Content-Type": ["application/json"]}
+    return Target(method=method, url=url, header=header, body=body)
 
 
 def account_database(stack: Stack) -> str:
@@ -199,16 +196,22 @@ def median(results: list[Result]) -> Result:
 
 def report(title: str, results: Mapping[str, Result]) -> None:
     """Print a Markdown table, ratios against the naive way."""
-    naive = results["naive"]
+    naive = results["naive"].cpu["service"]
     print(f"\n{title} professional-info\n")
     print("| way | p50 ms | p99 ms | service CPU ms | of naive | gateway CPU ms | database CPU ms |")
     print("|---|---|---|---|---|---|---|")
     for way, result in results.items():
-        ratio = result.cpu["service"] / naive.cpu["service"]
-        print(
-            f"| {way} | {result.p50:.2f} | {result.p99:.2f} | {result.cpu['service']:.2f} | {ratio:.0%} "
-            f"| {result.cpu['gateway']:.2f} | {result.cpu['database']:.2f} |"
-        )
+        service, gateway = (result.cpu.get(group) for group in ("service", "gateway"))
+        columns = [
+            way,
+            f"{result.p50:.2f}",
+            f"{result.p99:.2f}",
+            "" if service is None else f"{service:.2f}",
+            "" if service is None else f"{service / naive:.0%}",
+            f"{gateway:.2f}" if gateway and way == "gateway" else "",
+            f"{result.cpu['database']:.2f}",
+        ]
+        print(f"| {' | '.join(columns)} |")
     added = results["gateway"].p50 - results["direct"].p50
     print(f"\nThe gateway adds {added:.2f} ms at the median.")
 
