@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from cas_account.domain.money import CURRENCY
 from cas_account.domain.profile import (
     BIO_LENGTH,
     DEFAULT_TIMEZONE,
@@ -27,6 +28,7 @@ from cas_kit.outbox import outbox_table
 
 Document: TypeAlias = dict[str, Any]  # `domain.reading.Json` in it, whose recursion SQLAlchemy cannot resolve
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Version = Annotated[int, mapped_column(BigInteger, default=1, server_default=text("1"))]
 Words = Annotated[str, mapped_column(Text)]
 MaybeEmpty = Annotated[str, mapped_column(Text, default="", server_default="")]
 
@@ -80,7 +82,7 @@ class Profile(Base):
         JSONB, default=dict, server_default=text("'{}'")
     )
     agent_id: Mapped[str] = mapped_column(Text, unique=True)
-    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
     last_seen_at: Mapped[Instant]
@@ -175,8 +177,8 @@ class RoleDetails(Base):
     role_type: Mapped[Role] = mapped_column(text_enum(Role, name="role_type"))
     fields: Mapped[Document] = mapped_column(JSONB, default=dict)
     entry_ids: Mapped[Document] = mapped_column(JSONB, default=dict)
-    currency: Mapped[str] = mapped_column(String(3), default="GBP", server_default="GBP")
-    version: Mapped[int] = mapped_column(default=1)
+    currency: Mapped[str] = mapped_column(Text, default=CURRENCY, server_default=CURRENCY)
+    version: Mapped[Version]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
 

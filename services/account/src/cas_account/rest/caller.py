@@ -47,22 +47,22 @@ class AccountDependencies(Dependencies):
     welcomed: WelcomedTokens = field(default_factory=WelcomedTokens)
 
 
-async def account(request: Request) -> AccountDependencies:
-    """The dependencies of the running application."""
+async def _account(request: Request) -> AccountDependencies:
     dependencies: AccountDependencies = request.app.state.dependencies
     return dependencies
 
 
-AccountDep = Annotated[AccountDependencies, Depends(account)]
+AccountDep = Annotated[AccountDependencies, Depends(_account)]
 
 
-async def _owner(principal: PrincipalDep, dependencies: AccountDep) -> UUID:
+async def _owner(request: Request, principal: PrincipalDep) -> UUID:
     """The caller, whose profile exists from now on.
 
     Stays on the event loop for a token that was welcomed before.
 
     :raises Unauthenticated: the user was erased.
     """
+    dependencies: AccountDependencies = request.app.state.dependencies
     if principal.digest not in dependencies.welcomed:
         await run_in_threadpool(_welcome, dependencies.database, principal)
         dependencies.welcomed.add(principal.digest)

@@ -12,6 +12,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+ROLES = "('tutor', 'client', 'agent')"
 APPEND_ONLY = """
 CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -28,18 +29,13 @@ def upgrade() -> None:
         "audit_log",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("actor", sa.Uuid(), nullable=False),
-        sa.Column(
-            "acting_role",
-            sa.Enum(
-                "tutor", "client", "agent", name="acting_role", native_enum=False, create_constraint=True
-            ),
-            nullable=True,
-        ),
+        sa.Column("acting_role", sa.String(), nullable=True),
         sa.Column("action", sa.Text(), nullable=False),
         sa.Column("thing", sa.Text(), nullable=False),
         sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("details", postgresql.JSONB(), nullable=False),
+        sa.CheckConstraint(f"acting_role IN {ROLES}", name=op.f("ck_audit_log_acting_role")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
     )
     op.create_table(
@@ -107,7 +103,7 @@ def upgrade() -> None:
         sa.Column("active_role", sa.Text(), nullable=True),
         sa.Column("onboarding_completed", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("agent_id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -132,11 +128,7 @@ def upgrade() -> None:
         "applied_completions",
         sa.Column("completion_id", sa.Uuid(), nullable=False),
         sa.Column("profile_id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "role",
-            sa.Enum("tutor", "client", "agent", name="role", native_enum=False, create_constraint=True),
-            nullable=False,
-        ),
+        sa.Column("role", sa.String(), nullable=False),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["profile_id"],
@@ -144,6 +136,7 @@ def upgrade() -> None:
             name=op.f("fk_applied_completions_profile_id_profiles"),
             ondelete="CASCADE",
         ),
+        sa.CheckConstraint(f"role IN {ROLES}", name=op.f("ck_applied_completions_role")),
         sa.PrimaryKeyConstraint("completion_id", name=op.f("pk_applied_completions")),
     )
     op.create_index(
@@ -153,15 +146,11 @@ def upgrade() -> None:
         "role_details",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("profile_id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "role_type",
-            sa.Enum("tutor", "client", "agent", name="role_type", native_enum=False, create_constraint=True),
-            nullable=False,
-        ),
+        sa.Column("role_type", sa.String(), nullable=False),
         sa.Column("fields", postgresql.JSONB(), nullable=False),
         sa.Column("entry_ids", postgresql.JSONB(), nullable=False),
-        sa.Column("currency", sa.String(length=3), server_default="GBP", nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("currency", sa.Text(), server_default="GBP", nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -170,6 +159,7 @@ def upgrade() -> None:
             name=op.f("fk_role_details_profile_id_profiles"),
             ondelete="CASCADE",
         ),
+        sa.CheckConstraint(f"role_type IN {ROLES}", name=op.f("ck_role_details_role_type")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_role_details")),
     )
     op.create_index("idx_role_profile_type", "role_details", ["profile_id", "role_type"], unique=True)
