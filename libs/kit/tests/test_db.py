@@ -68,6 +68,19 @@ class TestUnavailable:
         with pytest.raises(Unavailable):
             wait_in_vain()
 
+    def test_when_the_server_ended_a_transaction_that_idled(self, database, postgres_server):
+        def idle():
+            with database.transaction() as session:
+                session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10ms'"))
+                pid = session.scalar(text("SELECT pg_backend_pid()"))
+                with postgres_server.connect() as connection:
+                    alive = "SELECT FROM pg_stat_activity WHERE pid = %s"
+                    until(lambda: connection.execute(alive, [pid]).fetchone() is None)
+                session.execute(text("SELECT 1"))
+
+        with pytest.raises(Unavailable):
+            idle()
+
 
 class TestErrors:
     def test_do_not_name_the_values_of_a_statement(self, database, tables):

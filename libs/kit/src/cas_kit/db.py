@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Enum, MetaData, create_engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Connection, Enum, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import Session
 
 from cas_kit.errors import DomainError, Unavailable
 from cas_kit.settings import ServiceSettings
@@ -20,17 +19,6 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-
-class Base(DeclarativeBase):
-    """Declarative base of one service: subclass it once, so that each service has metadata of its own."""
-
-    __abstract__ = True
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        if Base in cls.__bases__ and "metadata" not in cls.__dict__:
-            cls.metadata = MetaData(naming_convention=NAMING_CONVENTION)
-        super().__init_subclass__(**kwargs)
 
 
 def text_enum(values: type[StrEnum], *, name: str) -> Enum:
@@ -103,5 +91,10 @@ def unavailable_when_unreachable() -> Iterator[None]:
     """Turn a lost connection, an exhausted pool or a timed-out statement into `Unavailable`."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except PoolTimeout as error:
         raise Unavailable from error
+    except DBAPIError as error:
+        # A session that was ended for idling in a transaction is lost too, but no OperationalError.
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            raise Unavailable from error
+        raise

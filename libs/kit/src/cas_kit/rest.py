@@ -1,7 +1,7 @@
 """The REST edge every service shares: app factory, request context, who is calling, preconditions."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPMethod
 from typing import Annotated, Any
@@ -35,6 +35,7 @@ from cas_kit.problems import as_domain_error, problem_response
 from cas_kit.tokens import Principal, TokenVerifier
 
 JSON_BODY_LIMIT = 256 * 1024  # docs/spec/domain.md 9.2
+_OPERATIONS = frozenset({"/health/live", "/health/ready", "/metrics"})
 CLIENT_GONE = 499  # no status of HTTP's: nobody is there to read it, but metrics tell it from a crash
 
 log = structlog.get_logger(__name__)
@@ -68,12 +69,14 @@ def create_app(
     checks: Sequence[Callable[[], None]] = (),
     render_error: ErrorRenderer = problem_response,
     body_limit: int = JSON_BODY_LIMIT,
+    polled: Collection[str] = (),
 ) -> FastAPI:
     """An application with the house rules: problem details, request ids, metrics, health, bounded bodies.
 
     :param checks: called by /health/ready; each raises `Unavailable` when this process cannot serve.
     :param render_error: how an error becomes an answer.
     :param body_limit: bytes; a longer body is refused with 413 while it arrives.
+    :param polled: route templates that machines ask all the time; counted like all others, but not logged.
     """
     app = FastAPI(
         title=title, version=version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -85,7 +88,13 @@ def create_app(
     app.include_router(_operations_router(readiness, [dependencies.database.ping, *checks]))
     for error_type in (DomainError, RequestValidationError, HTTPException):
         app.add_exception_handler(error_type, _answer_error)
-    app.add_middleware(RequestContext, render_error=render_error, body_limit=body_limit, readiness=readiness)
+    app.add_middleware(
+        RequestContext,
+        render_error=render_error,
+        body_limit=body_limit,
+        readiness=readiness,
+        unlogged=_OPERATIONS | frozenset(polled),
+    )
     return app
 
 
@@ -208,21 +217,49 @@ class RequestContext:
     """
 
     def __init__(
-        self, app: ASGIApp, *, render_error: ErrorRenderer, body_limit: int, readiness: Readiness
+        self,
+        app: ASGIApp,
+        *,
+        render_error: ErrorRenderer,
+        body_limit: int,
+        readiness: Readiness,
+        unlogged: frozenset[str],
     ) -> None:
         self._app = app
         self._render_error = render_error
         self._body_limit = body_limit
         self._readiness = readiness
+        self._unlogged = unlogged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server itself leaves out the body
         exchange = _Exchange(
             scope, receive, send, body_limit=self._body_limit, closing=not self._readiness.ready
         )
-        await exchange.run(self._app, self._render_error)
+        started = time.perf_counter()
+        try:
+            await exchange.run(self._app, self._render_error)
+        finally:
+            self._record(exchange, time.perf_counter() - started)
+
+    def _record(self, exchange: "_Exchange", seconds: float) -> None:
+        route = route_template(exchange.scope) or "unmatched"
+        method = exchange.scope["method"]
+        method = method if method in HTTPMethod.__members__ else "other"
+        telemetry.HTTP_SECONDS.labels(method, route, exchange.status).observe(seconds)
+        if route not in self._unlogged:
+            log.info(
+                "request_answered",
+                method=method,
+                route=route,
+                status=exchange.status,
+                ms=round(seconds * 1000, 1),
+                request_id=exchange.request_id,
+            )
 
 
 class _Exchange:
@@ -237,25 +274,23 @@ class _Exchange:
         self._send = send
         self._left = body_limit
         self._closing = closing
-        self._status = 0
+        self.status = 0
         offered = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        self._request_id = telemetry.new_request_id(offered.decode("latin-1"))
+        self.request_id = telemetry.new_request_id(offered.decode("latin-1"))
 
     async def run(self, app: ASGIApp, render_error: ErrorRenderer) -> None:
-        token = telemetry.request_id.set(self._request_id)
-        started = time.perf_counter()
+        token = telemetry.request_id.set(self.request_id)
         try:
             await app(self.scope, self.receive, self.send)
         except ClientDisconnect:
-            self._status = CLIENT_GONE
+            self.status = CLIENT_GONE
         except Exception:
             log.exception("request_crashed")
-            if self._status:
+            if self.status:
                 raise
             response = render_error(Request(self.scope), InternalError())
             await response(self.scope, self.receive, self.send)
         finally:
-            self._record(time.perf_counter() - started)
             telemetry.request_id.reset(token)
 
     async def receive(self) -> Message:
@@ -267,27 +302,14 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self._request_id
+            headers["X-Request-Id"] = self.request_id
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
             if self._closing:
                 headers["Connection"] = "close"
         await self._send(message)
-
-    def _record(self, seconds: float) -> None:
-        route = route_template(self.scope) or "unmatched"
-        method = self.scope["method"] if self.scope["method"] in HTTPMethod.__members__ else "other"
-        telemetry.HTTP_SECONDS.labels(method, route, self._status).observe(seconds)
-        if not route.startswith(("/health", "/metrics")):
-            log.info(
-                "request_answered",
-                method=method,
-                route=route,
-                status=self._status,
-                ms=round(seconds * 1000, 1),
-            )
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
