@@ -119,10 +119,12 @@ class TestProfile:
     def test_switches_between_held_roles_and_tells_auth(self, session, user_id, now):
         profile = session.get(Profile, user_id)
         for role in (Role.TUTOR, Role.CLIENT):
-            profile.complete_onboarding(role, completed_at=now, now=now)
+            profile.complete_onboarding(role, bio="", completed_at=now, now=now)
         assert self.change(session, user_id, now, {"active_role": "client"}).active_role == "client"
         assert count(session, outbox_messages) == 0
-        assert self.change(session, user_id, now, {"active_role": "provider"}).active_role == "tutor"
+        version = profile.version
+        switched = self.change(session, user_id, now, {"active_role": "provider", "bio": "Hello"})
+        assert (switched.active_role, switched.version) == ("tutor", version + 1)
         assert count(session, outbox_messages) == 1
         with pytest.raises(RoleNotHeld):
             self.change(session, user_id, now, {"active_role": "agent"})

@@ -145,7 +145,7 @@ class TestApplyOnboarding:
         request = completion(user_id, professional_info=info, profile_bio=" I teach. ")
         request["completed_at"] = datetime(2026, 3, 1, 12, tzinfo=UTC)
         assert list(call("ApplyOnboarding", **request).roles) == ["tutor"]
-        assert auth_service.told == [(str(user_id), ["tutor"], "tutor", 3)]
+        assert auth_service.told == [(str(user_id), ["tutor"], "tutor", 2)]
         assert waiting(database) == 0
         profile = ada.get("/api/profile").json()
         assert (profile["roles"], profile["active_role"], profile["bio"]) == (["tutor"], "tutor", "I teach.")

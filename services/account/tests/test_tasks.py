@@ -28,7 +28,7 @@ def announced(database, user_id):
 class TestSendRoles:
     def test_sends_what_is_true_at_delivery(self, database, relay, auth_service, announced, user_id, now):
         with database.transaction() as session:
-            session.get(Profile, user_id).complete_onboarding(Role.AGENT, completed_at=now, now=now)
+            session.get(Profile, user_id).complete_onboarding(Role.AGENT, bio="", completed_at=now, now=now)
         assert relay.run_once() == 1
         assert auth_service.told == [(str(user_id), ["agent"], "agent", 2)]
 

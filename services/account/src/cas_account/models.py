@@ -1,13 +1,13 @@
 """Tables of the account schema, and the ways their rows may change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from cas_account.domain.money import CURRENCY
 from cas_account.domain.profile import (
@@ -20,8 +20,7 @@ from cas_account.domain.profile import (
 )
 from cas_account.domain.reading import instant
 from cas_account.domain.roles import Role, RoleNotHeld
-from cas_kit import db
-from cas_kit.db import text_enum
+from cas_kit.db import NAMING_CONVENTION, text_enum
 from cas_kit.errors import FieldProblem, ValidationFailed
 from cas_kit.idempotency import idempotency_table
 from cas_kit.outbox import outbox_table
@@ -33,10 +32,10 @@ Words = Annotated[str, mapped_column(Text)]
 MaybeEmpty = Annotated[str, mapped_column(Text, default="", server_default="")]
 
 
-class Base(db.Base):
+class Base(DeclarativeBase):
     """Base of this service's tables."""
 
-    __abstract__ = True
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class Profile(Base):
@@ -109,10 +108,11 @@ class Profile(Base):
         self._write(known, now=now)
         self.last_seen_at = now
 
-    def change(self, changes: ProfileChanges, *, now: datetime) -> bool:
-        """Write what the owner typed; says whether anything changed.
+    def change(self, changes: ProfileChanges, *, now: datetime) -> Set[str]:
+        """Write what the owner typed; returns the names of the columns that changed.
 
         :raises ValidationFailed: the display name would be lost, or the preferences grow too large.
+        :raises RoleNotHeld: the role to switch to was not gained yet.
         """
         values = changes.values
         if self.display_name and values.get("display_name") == "":
@@ -121,45 +121,37 @@ class Profile(Base):
             )
         if "preferences" in values:
             values = values | {"preferences": merge_preferences(self.preferences, values["preferences"])}
+        if changes.active_role is not None:
+            if changes.active_role not in self.roles:
+                raise RoleNotHeld
+            values = values | {"active_role": changes.active_role.value}
         return self._write(values, now=now)
 
-    def switch_role(self, role: Role, *, now: datetime) -> bool:
-        """Make a held role the active one; says whether it was another before.
-
-        :raises RoleNotHeld: the role was not gained yet.
-        """
-        if role not in self.roles:
-            raise RoleNotHeld
-        return self._write({"active_role": role.value}, now=now)
-
-    def complete_onboarding(self, role: Role, *, completed_at: datetime, now: datetime) -> bool:
+    def complete_onboarding(self, role: Role, *, bio: str, completed_at: datetime, now: datetime) -> bool:
         """Hold this role, active from now on, its onboarding stamped; says whether the role is a new one.
 
         The one place that adds a role, so that completed, held and active never disagree.
+
+        :param bio: fills an empty one.
         """
         gained = role not in self.roles
-        self._write(
-            {
-                "roles": [*self.roles, role.value] if gained else [*self.roles],
-                "active_role": role.value,
-                "onboarding_completed": self.onboarding_completed | {role.value: instant(completed_at)},
-            },
-            now=now,
-        )
+        values = {
+            "roles": [*self.roles, role.value] if gained else self.roles,
+            "active_role": role.value,
+            "onboarding_completed": self.onboarding_completed | {role.value: instant(completed_at)},
+            "bio": self.bio or bio,
+        }
+        self._write(values, now=now)
         return gained
 
-    def introduce(self, bio: str, *, now: datetime) -> bool:
-        """Fill an empty bio; says whether it was empty."""
-        return not self.bio and self._write({"bio": bio}, now=now)
-
-    def _write(self, values: Mapping[str, object], *, now: datetime) -> bool:
+    def _write(self, values: Mapping[str, object], *, now: datetime) -> Set[str]:
         changed = {name: value for name, value in values.items() if getattr(self, name) != value}
         for name, value in changed.items():
             setattr(self, name, value)
         if changed:
             self.version += 1
             self.updated_at = now
-        return bool(changed)
+        return changed.keys()
 
 
 class RoleDetails(Base):

@@ -54,8 +54,12 @@ def apply_onboarding(session: Session, *, completion: Completion, now: datetime)
     if repository.is_applied(session, completion_id=completion.id):
         return Applied(tuple(profile.roles), message_id=None)
     _write_answers(session, profile, completion, now=now)
-    gained = profile.complete_onboarding(completion.role, completed_at=completion.completed_at, now=now)
-    profile.introduce(cut_at_word(completion.profile_bio), now=now)
+    gained = profile.complete_onboarding(
+        completion.role,
+        bio=cut_at_word(completion.profile_bio),
+        completed_at=completion.completed_at,
+        now=now,
+    )
     _record(session, completion, gained=gained, now=now)
     message_id = announce_roles(session, user_id=profile.id, relay_waits=DELIVERY_AT_ONCE)
     return Applied(tuple(profile.roles), message_id)

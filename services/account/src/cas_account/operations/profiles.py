@@ -79,8 +79,7 @@ def change_profile(
     """
     profile = lock_own_profile(session, user_id=user_id)
     check_version(profile.version)
-    profile.change(changes, now=now)
-    if changes.active_role and profile.switch_role(changes.active_role, now=now):
+    if "active_role" in profile.change(changes, now=now):
         announce_roles(session, user_id=user_id)
     return profile
 
