@@ -64,6 +64,7 @@ def build(settings: Settings) -> Service:
             readiness=readiness,
             render_error=render_error,
             body_limit=BODY_LIMIT,
+            polled=[about.JWKS],
         ),
         rpc=RpcServer(lambda server: register(server, database=database)),
         readiness=readiness,

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    MetaData,
     Text,
     UniqueConstraint,
 )
@@ -18,21 +19,21 @@ from sqlalchemy import (
     Identity as Numbered,
 )
 from sqlalchemy.dialects.postgresql import INET, JSONB
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from cas_auth import domain
 from cas_auth.domain import AssuranceLevel, AuditAction, AuthMethod, KeyState, RefreshVerdict
-from cas_kit import db
+from cas_kit.db import NAMING_CONVENTION, text_enum
 
 String = Annotated[str, mapped_column(Text)]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Document = Annotated[dict[str, Any], mapped_column(JSONB)]
 
 
-class Base(db.Base):
-    """The service's own metadata."""
+class Base(DeclarativeBase):
+    """Base of this service's tables."""
 
-    __abstract__ = True
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class User(Base):
@@ -150,7 +151,7 @@ class UserSession(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
-    aal: Mapped[AssuranceLevel] = mapped_column(db.text_enum(AssuranceLevel, name="aal"))
+    aal: Mapped[AssuranceLevel] = mapped_column(text_enum(AssuranceLevel, name="aal"))
     amr: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     refresh_counter: Mapped[int] = mapped_column(BigInteger, default=0)
     refreshed_at: Mapped[Instant]
@@ -193,7 +194,7 @@ class StoredSigningKey(Base):
     __tablename__ = "signing_keys"
 
     kid: Mapped[String] = mapped_column(primary_key=True)
-    state: Mapped[KeyState] = mapped_column(db.text_enum(KeyState, name="state"))
+    state: Mapped[KeyState] = mapped_column(text_enum(KeyState, name="state"))
     sealed_private_key: Mapped[bytes] = mapped_column(LargeBinary)
     public_jwk: Mapped[Document]
     created_at: Mapped[Instant]
@@ -216,7 +217,7 @@ class AuditEntry(Base):
     id: Mapped[int] = mapped_column(BigInteger, Numbered(always=True), primary_key=True)
     actor_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
-    action: Mapped[AuditAction] = mapped_column(db.text_enum(AuditAction, name="action"))
+    action: Mapped[AuditAction] = mapped_column(text_enum(AuditAction, name="action"))
     request_id: Mapped[String]
     ip: Mapped[str | None] = mapped_column(INET)
     user_agent: Mapped[String | None]

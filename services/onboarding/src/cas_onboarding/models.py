@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Index,
+    MetaData,
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
@@ -17,18 +18,18 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from cas_kit import db
+from cas_kit.db import NAMING_CONVENTION, text_enum
 from cas_kit.idempotency import idempotency_table
 from cas_kit.outbox import Outbox, outbox_table
 from cas_onboarding.domain.roles import Role
 
 
-class Base(db.Base):
+class Base(DeclarativeBase):
     """Base of this service's tables."""
 
-    __abstract__ = True
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class OnboardingProgress(Base):
@@ -54,7 +55,7 @@ class OnboardingProgress(Base):
 
     id: Mapped[UUID] = mapped_column(default=uuid4)
     profile_id: Mapped[UUID]
-    role_type: Mapped[Role] = mapped_column(db.text_enum(Role, name="role_type"))
+    role_type: Mapped[Role] = mapped_column(text_enum(Role, name="role_type"))
     current_step: Mapped[int] = mapped_column(server_default="1")
     furthest_step: Mapped[int] = mapped_column(server_default="1")
     step_data: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
@@ -79,7 +80,7 @@ class AuditEntry(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     # None: the service itself.
     actor_id: Mapped[UUID | None]
-    acting_role: Mapped[Role | None] = mapped_column(db.text_enum(Role, name="acting_role"))
+    acting_role: Mapped[Role | None] = mapped_column(text_enum(Role, name="acting_role"))
     action: Mapped[str] = mapped_column(Text)
     thing: Mapped[str] = mapped_column(Text)
     request_id: Mapped[str] = mapped_column(Text)

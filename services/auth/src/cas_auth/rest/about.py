@@ -12,6 +12,8 @@ from cas_kit.rest import json_response, router
 # Verifiers may keep the keys this long; a new key is published twice as long before it signs.
 JWKS_CACHE_CONTROL = "public, max-age=600"
 
+JWKS = f"{PREFIX}/.well-known/jwks.json"
+
 routes = router(tags=["about"])
 _HEALTH = {"version": version("cas-auth"), "name": "cas-auth", "description": "Users, sessions and tokens"}
 
@@ -40,7 +42,7 @@ async def settings(dependencies: AuthDep) -> Response:
     )
 
 
-@routes.get(f"{PREFIX}/.well-known/jwks.json", responses={200: {"model": JwksOut}})
+@routes.get(JWKS, responses={200: {"model": JwksOut}})
 async def jwks(dependencies: AuthDep) -> Response:
     """Publish the keys that verify our access tokens."""
     keys = dependencies.keys.published()
