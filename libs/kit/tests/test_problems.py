@@ -139,7 +139,7 @@ class TestFramework:
         answer = client.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "route-not-found")
 
-    @pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD", "OPTIONS", "TRACE", "INVENTED"])
+    @pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "TRACE", "INVENTED"])
     def test_wrong_method_is_405_and_names_all_that_are_right(self, client, method):
         answer = client.request(method, f"/things/{UUID(int=1)}")
         assert answer.status_code == 405

@@ -143,6 +143,17 @@ class TestHeaders:
         assert client.get("/plain").headers["connection"] == "close"
 
 
+class TestHead:
+    def test_is_answered_like_get(self, client):
+        headers = client.get("/cached").headers
+        answer = client.head("/cached")
+        assert answer.status_code == 200
+        assert {**answer.headers, "x-request-id": ""} == {**headers, "x-request-id": ""}
+
+    def test_of_an_address_without_get_is_405(self, client):
+        assert client.head("/echo").status_code == 405
+
+
 class TestAuthentication:
     def test_knows_the_caller(self, client, issuer):
         user_id = uuid4()
@@ -245,6 +256,11 @@ class TestMetrics:
         changed = {key for key in after if after[key] != before.get(key, 0) and key[1] != "/metrics"}
         assert changed == {labels}
         assert after[labels] - before.get(labels, 0) == 1
+
+    def test_what_machines_poll_is_not_logged(self, make_client):
+        with capture_logs() as logs:
+            assert make_client(routes, polled=["/plain"]).get("/plain").status_code == 200
+        assert logs == []
 
     def test_a_request_is_logged_once_by_template(self, client):
         thing_id = uuid4()
