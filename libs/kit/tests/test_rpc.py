@@ -27,12 +27,6 @@ SECOND = timedelta(seconds=1)
 PATIENT = timedelta(seconds=20)
 
 
-class Refused(DomainError):
-    kind = Kind.CONFLICT
-    code = "note-refused"
-    sentence = "No."
-
-
 class Notes:
     """A server of raw bytes whose methods the test supplies, and a client of it."""
 
@@ -91,46 +85,42 @@ def echo(request, context):
     return request
 
 
+def which_id(request, context):
+    return telemetry.request_id.get().encode()
+
+
+def failing(kind, *, code="made-up"):
+    """A method that fails in this way."""
+    error = type("Made", (DomainError,), {"kind": kind, "code": code, "sentence": "It is so."})
+
+    def fail(request, context):
+        raise error
+
+    return fail
+
+
 class TestStatus:
     @pytest.mark.parametrize("kind", Kind)
     def test_of_every_kind_carries_its_code(self, serve, kind):
-        made = type("Made", (DomainError,), {"kind": kind, "code": "made-up", "sentence": "It is so."})
-
-        def fail(request, context):
-            raise made
-
-        error = raw_error(serve(Fail=fail).port, "Fail")
+        error = raw_error(serve(Fail=failing(kind)).port, "Fail")
         assert error.code() is STATUS[kind]
         assert error.details() == "It is so."
         assert dict(error.trailing_metadata())[ERROR_CODE] == "made-up"
 
     def test_a_refusal_is_told_with_its_code(self, serve):
-        def refuse(request, context):
-            raise Refused
-
         with pytest.raises(RemoteRefusal) as refusal:
-            serve(Refuse=refuse).call("Refuse")
+            serve(Refuse=failing(Kind.CONFLICT, code="note-refused")).call("Refuse")
         assert refusal.value.code == "note-refused"
         assert refusal.value.status is grpc.StatusCode.FAILED_PRECONDITION
 
     @pytest.mark.parametrize("kind", [Kind.UNAVAILABLE, Kind.RATE_LIMITED, Kind.INTERNAL])
     def test_what_may_pass_is_unavailable(self, serve, kind):
-        made = type("Made", (DomainError,), {"kind": kind, "code": "made-up", "sentence": "Later."})
-
-        def fail(request, context):
-            raise made
-
         with pytest.raises(Unavailable):
-            serve(Fail=fail).call("Fail")
+            serve(Fail=failing(kind)).call("Fail")
 
     def test_a_version_mismatch_is_a_refusal_because_repeating_changes_nothing(self, serve):
-        made = type("Made", (DomainError,), {"kind": Kind.VERSION_MISMATCH, "code": "version-mismatch"})
-
-        def fail(request, context):
-            raise made
-
         with pytest.raises(RemoteRefusal, match="version-mismatch"):
-            serve(Fail=fail).call("Fail")
+            serve(Fail=failing(Kind.VERSION_MISMATCH, code="version-mismatch")).call("Fail")
 
     def test_an_unknown_method_is_a_refusal(self, serve):
         with pytest.raises(RemoteRefusal) as refusal:
@@ -171,7 +161,7 @@ class TestCrash:
 
 class TestRequestId:
     def test_travels_with_the_call(self, serve):
-        notes = serve(WhichId=lambda request, context: telemetry.request_id.get().encode())
+        notes = serve(WhichId=which_id)
         token = telemetry.request_id.set("request-7")
         try:
             assert notes.call("WhichId") == b"request-7"
@@ -180,14 +170,14 @@ class TestRequestId:
 
     @pytest.mark.parametrize("offered", [None, "", "two words", "x" * 200])
     def test_is_new_where_none_is_offered(self, serve, offered):
-        notes = serve(WhichId=lambda request, context: telemetry.request_id.get().encode())
+        notes = serve(WhichId=which_id)
         metadata = () if offered is None else ((REQUEST_ID, offered),)
         with grpc.insecure_channel(f"127.0.0.1:{notes.port}") as channel:
             answer = channel.unary_unary(f"/{SERVICE}/WhichId")(b"", timeout=20, metadata=metadata)
         assert len(answer) == 36
 
     def test_is_not_kept_by_the_thread(self, serve):
-        notes = serve(WhichId=lambda request, context: telemetry.request_id.get().encode())
+        notes = serve(WhichId=which_id)
         assert len({notes.call("WhichId") for _ in range(40)}) == 40
 
 
@@ -277,13 +267,10 @@ class TestRetries:
 
     def test_never_repeat_what_was_refused(self, serve):
         calls = []
-
-        def refuse(request, context):
-            calls.append(request)
-            raise Refused
-
+        refuse = failing(Kind.CONFLICT)
+        notes = serve(Safe=lambda request, context: calls.append(request) or refuse(request, context))
         with pytest.raises(RemoteRefusal):
-            serve(Safe=refuse).call("Safe", safe_methods=["Safe"])
+            notes.call("Safe", safe_methods=["Safe"])
         assert len(calls) == 1
 
     def test_have_a_budget(self, serve):
@@ -400,10 +387,7 @@ class Replica:
 
 class TestMetrics:
     def test_count_by_method_and_status_on_both_sides(self, serve):
-        def refuse(request, context):
-            raise Refused
-
-        notes = serve(Refuse=refuse)
+        notes = serve(Refuse=failing(Kind.CONFLICT))
         with pytest.raises(RemoteRefusal):
             notes.call("Refuse")
         for histogram in (telemetry.RPC_SECONDS, telemetry.RPC_CLIENT_SECONDS):
