@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from cas_account.operations.erasure import erase_user
+from cas_account.rest.caller import WelcomedTokens
 
 PATH = "/api/profile"
 
@@ -177,3 +178,17 @@ class TestVersions:
         assert again.headers["Idempotency-Replayed"] == "true"
         assert ada.get(PATH).json()["bio"] == "twice"
         assert ada.patch(PATH, json={"bio": "other"}, headers=keyed).status_code == 422
+
+
+class TestWelcomedTokens:
+    def test_forgets_the_oldest_when_there_are_too_many(self):
+        welcomed = WelcomedTokens(limit=2)
+        for digest in (b"a", b"b", b"c"):
+            welcomed.add(digest)
+        assert [digest in welcomed for digest in (b"a", b"b", b"c")] == [False, True, True]
+
+    def test_make_the_first_call_of_a_token_the_only_one_that_writes(self, ada, database, user_id):
+        def last_seen():
+            return ada.get(PATH).json()["last_seen_at"]
+
+        assert last_seen() == last_seen()
