@@ -183,12 +183,13 @@ class RpcClient:
         :raises Unavailable: no answer in time, or the other side cannot serve.
         :raises RemoteRefusal: it answered with an error of its own.
         """
+        bounded = _bounded(timeout.total_seconds())
         started = time.perf_counter()
         status = grpc.StatusCode.OK
         try:
             return method(
                 request,
-                timeout=_bounded(timeout.total_seconds()),
+                timeout=bounded,
                 metadata=((REQUEST_ID, telemetry.request_id.get()),),
             )
         except grpc.RpcError as error:
@@ -225,4 +226,9 @@ def _as_error(error: Any) -> Exception:
 
 def _bounded(timeout: float) -> float:
     deadline = _deadline.get()
-    return timeout if deadline is None else max(0.0, min(timeout, deadline - time.monotonic()))
+    if deadline is None:
+        return timeout
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise Unavailable  # gRPC may still send a call whose time is over
+    return min(timeout, left)
