@@ -1,64 +1,118 @@
-"""The template a team would write first: FastAPI, an ORM session dependency, a user look-up, response_model.
+"""The service a team would write first: FastAPI, an ORM session dependency, a user look-up, response_model.
 
-The baseline for benchmarks/professional_info.py. It answers from the very tables of the account service, so that both
-do the same work; it has none of its rules.
+The baseline of benchmarks/professional_info.py: the same data, the same token check, the same answer but for
+completeness; none of the rules. It has tables of its own, with a column for each field.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Annotated, Any
-from uuid import UUID
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID, uuid4
 
 import httpx
 import jwt
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings
-from sqlalchemy import MetaData, create_engine, select
-from sqlalchemy.ext.automap import automap_base
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import DateTime, ForeignKey, create_engine, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 
 class Settings(BaseSettings):
-    """Where the account service's data and keys are."""
+    """Where its data and the issuer's keys are."""
 
     database_url: str
     jwks_url: str
     issuer: str
 
 
-settings = Settings()
-engine = create_engine(settings.database_url, pool_size=10)
-metadata = MetaData()
-metadata.reflect(engine, only=["profiles", "role_details"])
-AutoBase = automap_base(metadata=metadata)
-AutoBase.prepare()
-Profile = AutoBase.classes.profiles
-RoleDetails = AutoBase.classes.role_details
-LocalSession = sessionmaker(engine)
-signing_keys = jwt.PyJWKSet.from_dict(httpx.get(settings.jwks_url).json())
-app = FastAPI()
+class Base(DeclarativeBase):
+    """Base of the tables."""
+
+    type_annotation_map: ClassVar = {list[str]: JSONB, dict[str, Any]: JSONB, datetime: DateTime(timezone=True)}
 
 
-class ProfessionalInfo(BaseModel):
-    """The answer."""
+class User(Base):
+    """Who may ask."""
+
+    __tablename__ = "users"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ProfessionalInfo(Base):
+    """What is asked for."""
+
+    __tablename__ = "professional_infos"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    role_type: Mapped[str]
+    subjects: Mapped[list[str]]
+    skill_levels: Mapped[dict[str, Any]]
+    levels: Mapped[list[str]]
+    teaching_experience: Mapped[str | None]
+    hourly_rate: Mapped[float | None]
+    hourly_rate_min: Mapped[float | None]
+    hourly_rate_max: Mapped[float | None]
+    qualifications: Mapped[list[str]]
+    teaching_methods: Mapped[list[str]]
+    availability: Mapped[list[str]]
+    specializations: Mapped[list[str]]
+    session_types: Mapped[list[str]]
+    certifications: Mapped[list[str]]
+    bio: Mapped[str | None]
+    max_students_per_week: Mapped[int | None]
+    travel_radius_km: Mapped[int | None]
+    willing_to_travel: Mapped[bool | None]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Fields(BaseModel):
+    """What a client may send."""
+
+    role_type: str
+    subjects: list[str] = []
+    skill_levels: dict[str, int | bool] = {}
+    levels: list[str] = []
+    teaching_experience: str | None = None
+    hourly_rate: float | None = None
+    hourly_rate_min: float | None = None
+    hourly_rate_max: float | None = None
+    qualifications: list[str] = []
+    teaching_methods: list[str] = []
+    availability: list[str] = []
+    specializations: list[str] = []
+    session_types: list[str] = []
+    certifications: list[str] = []
+    bio: str | None = None
+    max_students_per_week: int | None = None
+    travel_radius_km: int | None = None
+    willing_to_travel: bool | None = None
+
+
+class Answer(Fields):
+    """What it gets back."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    profile_id: UUID
-    role_type: str
-    fields: dict[str, Any]
+    user_id: UUID
     version: int
     created_at: datetime
     updated_at: datetime
 
 
-class ProfessionalInfoUpdate(BaseModel):
-    """The request."""
-
-    role_type: str
-    additional_info: str | None = None
-    bio: str | None = None
+settings = Settings()
+engine = create_engine(settings.database_url)
+LocalSession = sessionmaker(engine)
+Base.metadata.create_all(engine)
+signing_keys = jwt.PyJWKSet.from_dict(httpx.get(settings.jwks_url).json())
+app = FastAPI()
 
 
 def get_db() -> Iterator[Session]:
@@ -67,56 +121,74 @@ def get_db() -> Iterator[Session]:
         yield session
 
 
-def get_current_user(
-    credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())],
-    db: Annotated[Session, Depends(get_db)],
-) -> Any:
-    """Verify the token and load the user."""
+Db = Annotated[Session, Depends(get_db)]
+Credentials = Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]
+
+
+def token_claims(credentials: Credentials) -> dict[str, Any]:
+    """Verify the token."""
     kid = jwt.get_unverified_header(credentials.credentials)["kid"]
-    claims = jwt.decode(
+    claims: dict[str, Any] = jwt.decode(
         credentials.credentials,
         signing_keys[kid],
         algorithms=["ES256"],
         audience="authenticated",
         issuer=settings.issuer,
     )
-    user = db.get(Profile, UUID(claims["sub"]))
+    return claims
+
+
+def get_current_user(claims: Annotated[dict[str, Any], Depends(token_claims)], db: Db) -> User:
+    """Load the user."""
+    user = db.get(User, UUID(claims["sub"]))
     if user is None:
         raise HTTPException(401)
     return user
 
 
-def find(db: Session, user: Any, role_type: str) -> Any:
+CurrentUser = Annotated[User, Depends(get_current_user)]
+
+
+def find(db: Session, user: User, role_type: str) -> ProfessionalInfo:
     """Load the row of one role."""
-    row = db.scalars(
-        select(RoleDetails).where(RoleDetails.profile_id == user.id, RoleDetails.role_type == role_type)
-    ).one_or_none()
+    query = select(ProfessionalInfo).where(
+        ProfessionalInfo.user_id == user.id, ProfessionalInfo.role_type == role_type
+    )
+    row = db.scalars(query).one_or_none()
     if row is None:
         raise HTTPException(404)
     return row
 
 
-@app.get("/professional-info", response_model=ProfessionalInfo)
-def read(
-    role_type: str,
-    user: Annotated[Any, Depends(get_current_user)],
-    db: Annotated[Session, Depends(get_db)],
-) -> Any:
+@app.get("/professional-info", response_model=Answer)
+def read(user: CurrentUser, db: Db, role_type: Annotated[str, Query()]) -> Any:
     """Answer the row."""
-    row = find(db, user, role_type)
-    return ProfessionalInfo.model_validate(row, from_attributes=True)
+    return find(db, user, role_type)
 
 
-@app.patch("/professional-info", response_model=ProfessionalInfo)
-def update(
-    body: ProfessionalInfoUpdate,
-    user: Annotated[Any, Depends(get_current_user)],
-    db: Annotated[Session, Depends(get_db)],
-) -> Any:
-    """Merge the fields, commit, read back, answer."""
-    row = find(db, user, body.role_type)
-    row.fields = {**row.fields, **body.model_dump(exclude={"role_type"}, exclude_none=True)}
-    row.version += 1
+@app.post("/professional-info", response_model=Answer)
+def create(body: Fields, claims: Annotated[dict[str, Any], Depends(token_claims)], db: Db) -> Any:
+    """Register the user and save the first row."""
+    now = datetime.now(UTC)
+    db.add(User(id=UUID(claims["sub"]), email=claims["email"], created_at=now))
+    db.flush()
+    row = ProfessionalInfo(
+        user_id=UUID(claims["sub"]), version=1, created_at=now, updated_at=now, **body.model_dump()
+    )
+    db.add(row)
     db.commit()
     db.refresh(row)
-    return ProfessionalInfo.model_validate(row, from_attributes=True)
+    return row
+
+
+@app.patch("/professional-info", response_model=Answer)
+def update(body: Fields, user: CurrentUser, db: Db) -> Any:
+    """Merge the fields, commit, read back, answer."""
+    row = find(db, user, body.role_type)
+    for name, value in body.model_dump(exclude_unset=True).items():
+        setattr(row, name, value)
+    row.version += 1
+    row.updated_at = datetime.now(UTC)
+    db.commit()
+    db.refresh(row)
+    return row

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -30,7 +31,7 @@ GENEROUS_LIMITS = {
     "CAS_GATEWAY_USER_LIMIT": "1000000",
 }
 WARM_UP_SECONDS = 3
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "role_type": "tutor",
     "subjects": ["Mathematics", "Physics", "Computer Science"],
     "skill_levels": {"GCSE": 4, "A-Level": 5},
@@ -69,6 +70,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "data") as stack:
         people = [sign_up(stack, number) for number in range(PEOPLE)]
         with naive_server(stack, Path(folder)) as naive:
+            for person in people:
+                register(naive[0], person)
             bench = Bench(stack, naive, people, rate=options.rate)
             for title, ways in (("GET", bench.reading()), ("PATCH", bench.saving())):
                 report(title, interleaved(ways, seconds=options.seconds, rounds=options.rounds))
@@ -84,18 +87,33 @@ def sign_up(stack: Stack, number: int) -> dict[str, str]:
     return {"user_id": session["user"]["id"], **headers}
 
 
+def register(naive_url: str, person: Mapping[str, str]) -> None:
+    """Give the naive service the same template of the same person."""
+    minimum, maximum = TEMPLATE["hourly_rate_range"].values()
+    body = {
+        **TEMPLATE,
+        "hourly_rate_min": minimum,
+        "hourly_rate_max": maximum,
+        "levels": list(TEMPLATE["skill_levels"]),
+    }
+    headers = {"Authorization": person["Authorization"]}
+    httpx.post(f"{naive_url}/professional-info", json=body, headers=headers).raise_for_status()
+
+
 @contextmanager
 def naive_server(stack: Stack, folder: Path) -> Iterator[tuple[str, int]]:
-    """Run the naive template on the account service's own tables; its address and process id."""
+    """Run the naive service in a database of its own; its address and process id."""
     port = free_port()
+    with stack.postgres.connect() as connection:
+        connection.execute("CREATE DATABASE naive")
     environment = {
-        "DATABASE_URL": account_database(stack),
+        "DATABASE_URL": stack.postgres.url("naive"),
         "JWKS_URL": f"{stack.urls['auth']}/auth/v1/.well-known/jwks.json",
         "ISSUER": f"{stack.url}/auth/v1",
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
     command = [
-        sys.executable, "-m", "uvicorn", "benchmarks.naive:app", "--port", str(port), "--no-access-log",
+        sys.executable, "-m", "uvicorn", "benchmarks.naive:app", "--port", str(port),
     ]  # fmt: skip
     server = Process("naive", command, log=folder / "naive.log", environment=environment)
     url = f"http://127.0.0.1:{port}"

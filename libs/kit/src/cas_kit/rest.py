@@ -14,7 +14,6 @@ from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +34,7 @@ from cas_kit.problems import as_domain_error, problem_response
 from cas_kit.tokens import Principal, TokenVerifier
 
 JSON_BODY_LIMIT = 256 * 1024  # docs/spec/domain.md 9.2
+_HOUSE_HEADERS = ((b"x-content-type-options", b"nosniff"),)
 _OPERATIONS = frozenset({"/health/live", "/health/ready", "/metrics"})
 CLIENT_GONE = 499  # no status of HTTP's: nobody is there to read it, but metrics tell it from a crash
 
@@ -303,12 +303,12 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self.request_id
-            headers["X-Content-Type-Options"] = "nosniff"
-            headers.setdefault("Cache-Control", "no-store")
+            headers = [*message["headers"], *_HOUSE_HEADERS, (b"x-request-id", self.request_id.encode())]
+            if all(name != b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
             if self._closing:
-                headers["Connection"] = "close"
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
         await self._send(message)
 
 

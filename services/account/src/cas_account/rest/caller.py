@@ -17,7 +17,7 @@ from cas_account.operations.health import HealthMonitor
 from cas_account.operations.profiles import new_agent_id, welcome
 from cas_kit.db import Database
 from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
-from cas_kit.rest import DatabaseDep, Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
+from cas_kit.rest import Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
 from cas_kit.tokens import CACHED_TOKENS, Principal
 
 
@@ -55,7 +55,15 @@ async def _account(request: Request) -> AccountDependencies:
 AccountDep = Annotated[AccountDependencies, Depends(_account)]
 
 
-async def _owner(request: Request, principal: PrincipalDep) -> UUID:
+@dataclass(frozen=True, slots=True)
+class OwnersRead:
+    """A request of an owner to see something of theirs."""
+
+    owner: UUID
+    database: Database
+
+
+async def _owners_read(request: Request, principal: PrincipalDep) -> OwnersRead:
     """The caller, whose profile exists from now on.
 
     Stays on the event loop for a token that was welcomed before.
@@ -66,7 +74,7 @@ async def _owner(request: Request, principal: PrincipalDep) -> UUID:
     if principal.digest not in dependencies.welcomed:
         await run_in_threadpool(_welcome, dependencies.database, principal)
         dependencies.welcomed.add(principal.digest)
-    return principal.user_id
+    return OwnersRead(principal.user_id, dependencies.database)
 
 
 def _welcome(database: Database, principal: Principal) -> None:
@@ -79,7 +87,7 @@ def _welcome(database: Database, principal: Principal) -> None:
         )
 
 
-OwnerDep = Annotated[UUID, Depends(_owner)]
+OwnersReadDep = Annotated[OwnersRead, Depends(_owners_read)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +105,8 @@ class OwnersWrite:
             return answer_once(session, idempotency_keys, self.keyed, lambda: work(session))
 
 
-async def _owners_write(
-    owner: OwnerDep, database: DatabaseDep, if_match: IfMatchDep, keyed: KeyedRequestDep
-) -> OwnersWrite:
-    return OwnersWrite(owner, database, if_match, keyed)
+async def _owners_write(read: OwnersReadDep, if_match: IfMatchDep, keyed: KeyedRequestDep) -> OwnersWrite:
+    return OwnersWrite(read.owner, read.database, if_match, keyed)
 
 
 OwnersWriteDep = Annotated[OwnersWrite, Depends(_owners_write)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
 from cas_account.domain.professional_info import answered, completeness, read_changes, unresolved
@@ -17,9 +17,9 @@ from cas_account.operations.professional_info import (
     save_professional_info,
 )
 from cas_account.rest import documents
-from cas_account.rest.caller import OwnerDep, OwnersWrite, OwnersWriteDep
+from cas_account.rest.caller import OwnersReadDep, OwnersWrite, OwnersWriteDep
 from cas_account.rest.documents import JsonBody
-from cas_kit.rest import DatabaseDep, etag, json_response, not_modified, router
+from cas_kit.rest import etag, json_response, not_modified, router
 
 PATH = "/api/account/professional-info"
 # The existing web client looks for both sentences.
@@ -29,15 +29,9 @@ REMOVED = "Template removed. Your existing listings stay as they are."
 routes = router(tags=["professional info"])
 
 
-async def _asked_role(
-    role_type: Annotated[
-        str | None, Query(description="`tutor` (or `provider`), `client` (or `seeker`) or `agent`.")
-    ] = None,
-) -> AskedRole:
-    return AskedRole.read(role_type)
-
-
-AskedRoleDep = Annotated[AskedRole, Depends(_asked_role)]
+RoleQuery = Annotated[
+    str | None, Query(description="`tutor` (or `provider`), `client` (or `seeker`) or `agent`.")
+]
 
 _WRITES: documents.Answers = {
     200: documents.answer("The template as it is now.", documents.SAVED_TEMPLATE),
@@ -60,12 +54,11 @@ _WRITES: documents.Answers = {
         **documents.NO_TOKEN,
     },
 )
-def get_professional_info(
-    request: Request, owner: OwnerDep, role: AskedRoleDep, database: DatabaseDep
-) -> Response:
+def get_professional_info(request: Request, read: OwnersReadDep, role_type: RoleQuery = None) -> Response:
     """One statement, outside any transaction."""
-    with database.autocommit() as connection:
-        details = get_own_professional_info(connection, user_id=owner, role=role)
+    role = AskedRole.read(role_type)
+    with read.database.autocommit() as connection:
+        details = get_own_professional_info(connection, user_id=read.owner, role=role)
     headers = _headers(details)
     if not_modified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -112,8 +105,9 @@ def post_professional_info(write: OwnersWriteDep, body: JsonBody = None) -> Resp
         **documents.WRITES,
     },
 )
-def delete_professional_info(write: OwnersWriteDep, role: AskedRoleDep) -> Response:
+def delete_professional_info(write: OwnersWriteDep, role_type: RoleQuery = None) -> Response:
     """Also fine when there is nothing to remove."""
+    role = AskedRole.read(role_type)
 
     def remove(session: Session) -> Response:
         remove_professional_info(

@@ -10,9 +10,9 @@ from cas_account.domain.profile import completeness, read_changes
 from cas_account.models import Profile
 from cas_account.operations.profiles import change_profile, get_own_profile
 from cas_account.rest import documents
-from cas_account.rest.caller import AccountDep, OwnerDep, OwnersWriteDep
+from cas_account.rest.caller import AccountDep, OwnersReadDep, OwnersWriteDep
 from cas_account.rest.documents import JsonBody
-from cas_kit.rest import DatabaseDep, etag, json_response, not_modified, router
+from cas_kit.rest import etag, json_response, not_modified, router
 
 PATH = "/api/profile"
 _SHOWN = tuple(
@@ -32,10 +32,10 @@ routes = router(tags=["profile"])
         **documents.NO_TOKEN,
     },
 )
-def get_profile(request: Request, owner: OwnerDep, database: DatabaseDep) -> Response:
+def get_profile(request: Request, read: OwnersReadDep) -> Response:
     """One statement, outside any transaction."""
-    with database.autocommit() as connection:
-        profile = get_own_profile(connection, user_id=owner)
+    with read.database.autocommit() as connection:
+        profile = get_own_profile(connection, user_id=read.owner)
     headers = _headers(profile)
     if not_modified(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
