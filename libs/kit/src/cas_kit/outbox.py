@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ LEASE = timedelta(seconds=30)
 BATCH = 20
 # Seconds between polls: short while there is work, longer while there is none.
 BUSY_WAIT, IDLE_WAIT = 0.05, 0.25
+MEASURE_EVERY = 5.0  # seconds; Prometheus asks less often
 FIRST_BACKOFF, LONGEST_BACKOFF = timedelta(seconds=0.5), timedelta(minutes=5)
 MAX_ATTEMPTS = 60  # two to four hours at the longest back-off: then a person has to look
 
@@ -164,10 +166,13 @@ class Relay:
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until `stop` is set."""
+        measure_at = time.monotonic()
         while not stop.is_set():
             try:
                 found = self.run_once()
-                self._measure()
+                if time.monotonic() >= measure_at:
+                    self._measure()
+                    measure_at = time.monotonic() + MEASURE_EVERY
             except Unavailable:
                 log.warning("outbox_database_unavailable")
                 found = 0
