@@ -31,7 +31,11 @@ class Settings(BaseSettings):
 class Base(DeclarativeBase):
     """Base of the tables."""
 
-    type_annotation_map: ClassVar = {list[str]: JSONB, dict[str, Any]: JSONB, datetime: DateTime(timezone=True)}
+    type_annotation_map: ClassVar = {
+        list[str]: JSONB,
+        dict[str, Any]: JSONB,
+        datetime: DateTime(timezone=True),
+    }
 
 
 class User(Base):
