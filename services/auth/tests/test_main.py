@@ -1,11 +1,12 @@
 """What the environment must say, and what a start refuses."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from pydantic import ValidationError
 
-from cas_auth import main
 from cas_auth.settings import Settings
 from cas_kit.settings import Environment
 
@@ -48,14 +49,13 @@ class TestStart:
         assert start().user(token).status_code == 200
 
 
-def test_command_line_prints_the_openapi_document(settings, monkeypatch, capsys):
-    for name, value in {
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "REDIS_URL": str(settings.redis_url),
-        "ENCRYPTION_KEY": KEY,
-        "LOG_LEVEL": "ERROR",
-    }.items():
-        monkeypatch.setenv(f"CAS_AUTH_{name}", value)
-    monkeypatch.setattr("sys.argv", ["cas-auth", "openapi"])
-    main.main()
-    assert "/auth/v1/token" in json.loads(capsys.readouterr().out)["paths"]
+def test_command_line_prints_the_openapi_document(settings):
+    environment = {
+        "CAS_AUTH_DATABASE_URL": settings.database_url.get_secret_value(),
+        "CAS_AUTH_REDIS_URL": str(settings.redis_url),
+        "CAS_AUTH_ENCRYPTION_KEY": KEY,
+        "CAS_AUTH_LOG_LEVEL": "ERROR",
+    }
+    command = [sys.executable, "-c", "from cas_auth.main import main; main()", "openapi"]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "/auth/v1/token" in json.loads(printed)["paths"]
