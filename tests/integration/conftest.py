@@ -18,6 +18,7 @@ GENEROUS_LIMITS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the journeys in one worker: a second system would only make both slow."""
     for item in items:

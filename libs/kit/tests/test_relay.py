@@ -90,8 +90,9 @@ class TestRun:
         until(lambda: relay.wake() or message_id in handler.ids)
 
     def test_measures_the_oldest_message_and_the_parked_ones(
-        self, database, outbox, relay, add, run_in_background
+        self, database, outbox, relay, add, run_in_background, monkeypatch
     ):
+        monkeypatch.setattr(outbox_module, "MEASURE_EVERY", 0.05)
         parked, waiting = add(), add(relay_waits=LATER)
         with database.autocommit() as connection:
             rows = outbox.table

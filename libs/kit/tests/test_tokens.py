@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from uuid import uuid4
 
 import jwt
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cas_kit.errors import Unauthenticated
 from cas_kit.testing import Issuer
 from cas_kit.testing.issuer import AUDIENCE, ISSUER
-from cas_kit.tokens import LEEWAY, MAX_TOKEN_BYTES, SubjectNotAUser, TokenVerifier
+from cas_kit.tokens import LEEWAY, MAX_TOKEN_BYTES, REMEMBERED_FOR, SubjectNotAUser, TokenVerifier
 
 REAL = Issuer()
 STRANGER = Issuer(kid=REAL.kid)
@@ -280,6 +281,22 @@ class TestRemembered:
         assert verifier.remembered(token)
         clock[0] = expires_at + LEEWAY.total_seconds()
         assert verifier.remembered(token) is None
+
+    def test_no_longer_than_a_withdrawn_key_may_count(self):
+        clock = [time.time()]
+        keys = {REAL.kid: REAL.key(REAL.kid)}
+        verifier = TokenVerifier(
+            issuer=ISSUER, audience=AUDIENCE, keys=SimpleNamespace(key=keys.get), now=lambda: clock[0]
+        )
+        token = REAL.token(exp=int(clock[0]) + 86_400)
+        assert verifier.verify(token)
+        keys.clear()
+        clock[0] += REMEMBERED_FOR.total_seconds() - 1
+        assert verifier.remembered(token)
+        clock[0] += 1
+        assert verifier.remembered(token) is None
+        with pytest.raises(Unauthenticated):
+            verifier.verify(token)
 
     def test_forgets_the_oldest_when_there_are_too_many(self, verifier, monkeypatch):
         monkeypatch.setattr("cas_kit.tokens.CACHED_TOKENS", 2)
