@@ -21,6 +21,8 @@ from cas_kit.errors import Unauthenticated, Unavailable
 ALGORITHM = "ES256"
 LEEWAY = timedelta(seconds=30)  # clocks of two machines may differ this much
 CACHED_TOKENS = 20_000
+# A token that was seen outlives the withdrawal of its key no longer than this, whatever its own expiry.
+REMEMBERED_FOR = timedelta(minutes=10)
 MAX_TOKEN_BYTES = 8_192
 LATEST_INSTANT = 253_402_300_799  # the last second of the year 9999
 REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})  # keys come from our JWKS only
@@ -55,7 +57,7 @@ class KeySource(Protocol):
 
 
 class TokenVerifier:
-    """Checks tokens of one issuer and remembers the good ones until they expire.
+    """Checks tokens of one issuer and remembers the good ones for a while.
 
     A verified token costs one hash and one look-up; ES256 itself costs 0.2 ms (benchmarks/README.md).
     """
@@ -71,11 +73,11 @@ class TokenVerifier:
         self._lock = threading.Lock()
 
     def remembered(self, token: str) -> Principal | None:
-        """The principal of a token that was verified before and has not expired."""
+        """The principal of a token that was verified a short while ago and has not expired."""
         digest = _digest(token)
         with self._lock:
-            expires_at, principal = self._verified.get(digest, (0.0, None))
-        return principal if expires_at + LEEWAY.total_seconds() > self._now() else None
+            until, principal = self._verified.get(digest, (0.0, None))
+        return principal if self._now() < until else None
 
     def verify(self, token: str) -> Principal:
         """The principal of `token`. May fetch keys: not for the event loop.
@@ -87,8 +89,9 @@ class TokenVerifier:
             return principal
         claims = self._claims(token)
         principal = _principal(claims, _digest(token))
+        until = min(claims["exp"] + LEEWAY.total_seconds(), self._now() + REMEMBERED_FOR.total_seconds())
         with self._lock:
-            self._verified[principal.digest] = (float(claims["exp"]), principal)
+            self._verified[principal.digest] = (until, principal)
             while len(self._verified) > CACHED_TOKENS:
                 self._verified.popitem(last=False)
         return principal
