@@ -25,11 +25,19 @@ from cas_kit.testing.plugin import empty_tables
 from cas_kit.tokens import TokenVerifier
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+NOWHERE = "http://127.0.0.1:1/"
 
 
 @pytest.fixture(scope="session")
 def settings(make_settings) -> Settings:
-    return make_settings(Settings, service="account", database_pool_size=16)
+    return make_settings(
+        Settings,
+        service="account",
+        database_pool_size=16,
+        auth_grpc="127.0.0.1:1",
+        health_auth_url=NOWHERE,
+        health_onboarding_url=NOWHERE,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,20 +6,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from cas_account import main
+from cas_account.settings import Settings
 
 
 @pytest.fixture
 def service(settings, account_database):
-    nowhere = "http://127.0.0.1:1/"
-    built = main.build(
-        settings.model_copy(update={"health_auth_url": nowhere, "health_onboarding_url": nowhere})
-    )
+    built = main.build(settings)
     yield built
     for close in built.close:
         close()
+
+
+class TestSettings:
+    @pytest.mark.parametrize("name", ["auth_grpc", "health_auth_url", "health_onboarding_url"])
+    def test_have_no_address_to_fall_back_on(self, settings, name):
+        with pytest.raises(ValidationError, match=name):
+            Settings(**settings.model_dump(exclude={name}))
 
 
 class TestBuild:
@@ -45,6 +51,9 @@ class TestCommandLine:
         environment = {
             "CAS_ACCOUNT_DATABASE_URL": settings.database_url.get_secret_value(),
             "CAS_ACCOUNT_REDIS_URL": str(settings.redis_url),
+            "CAS_ACCOUNT_AUTH_GRPC": settings.auth_grpc,
+            "CAS_ACCOUNT_HEALTH_AUTH_URL": settings.health_auth_url,
+            "CAS_ACCOUNT_HEALTH_ONBOARDING_URL": settings.health_onboarding_url,
         }
         command = Path(sys.executable).with_name("cas-account")
         printed = subprocess.run(

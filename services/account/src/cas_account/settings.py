@@ -15,13 +15,14 @@ class Settings(ServiceSettings):
     rest_port: int = 8102
     grpc_port: int = 9102
 
-    auth_grpc: str = "127.0.0.1:9101"
+    # Where the others are has no default: whoever forgets to say so would reach something else, or nothing.
+    auth_grpc: str
 
     # Addresses of pictures that this platform serves itself begin with this.
     media_url: str = "http://localhost:8000/media/"
 
     # What /api/health asks of the other core services.
-    health_auth_url: str = "http://127.0.0.1:8101/health/ready"
-    health_onboarding_url: str = "http://127.0.0.1:8103/health/ready"
+    health_auth_url: str
+    health_onboarding_url: str
 
     housekeeping_every: timedelta = timedelta(hours=1)
