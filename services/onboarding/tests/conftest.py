@@ -76,7 +76,7 @@ def account() -> Iterator[FakeAccount]:
 
 @pytest.fixture(scope="session")
 def base_settings(make_settings) -> Settings:
-    return make_settings(Settings, service="onboarding")
+    return make_settings(Settings, service="onboarding", account_grpc="127.0.0.1:1")
 
 
 @pytest.fixture(scope="session")

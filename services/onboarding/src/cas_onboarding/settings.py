@@ -13,7 +13,8 @@ class Settings(ServiceSettings):
     rest_port: int = 8103
     grpc_port: int = 9103
 
-    account_grpc: str = "127.0.0.1:9102"
+    # No default: whoever forgets to say where it is would reach something else, or nothing.
+    account_grpc: str
 
     # docs/spec/domain.md 5.2: answers nobody came back to are not kept for ever.
     abandoned_after: timedelta = timedelta(days=30)
