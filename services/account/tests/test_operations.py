@@ -112,6 +112,15 @@ class TestProfile:
         changed = self.change(session, user_id, later, {"bio": "Hello"})
         assert (changed.version, changed.updated_at) == (2, later)
 
+    @pytest.mark.parametrize(("before", "after"), [(True, 1), ([0], [False]), ({"a": 1}, {"a": True})])
+    def test_tells_numbers_from_yes_and_no(self, session, user_id, now, before, after):
+        self.change(session, user_id, now, {"preferences": {"x": before}})
+        changed = self.change(session, user_id, now, {"preferences": {"x": after}})
+        session.flush()
+        session.expire_all()
+        assert changed.version == 3
+        assert repr(changed.preferences) == repr({"x": after})
+
     def test_refuses_another_version(self, session, user_id, now):
         with pytest.raises(VersionMismatch):
             self.change(session, user_id, now, {"bio": "x"}, check_version=refuse_every_version)
@@ -184,6 +193,14 @@ class TestSaveProfessionalInfo:
         save(bio="one")
         assert save(bio="one").details.version == 1
         assert save(bio="one", replace=True).details.version == 1
+
+    def test_tells_a_grade_from_a_choice(self, save, session):
+        save(skill_levels={"GCSE": True})
+        details = save(skill_levels={"GCSE": 1}).details
+        session.flush()
+        session.expire_all()
+        assert details.version == 2
+        assert details.fields["skill_levels"]["GCSE"] is not True
 
     def test_refuses_another_version(self, save, session):
         with pytest.raises(VersionMismatch) as raised:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm.attributes import flag_modified
 
 from cas_account.domain.money import CURRENCY
 from cas_account.domain.profile import (
@@ -18,7 +19,7 @@ from cas_account.domain.profile import (
     Values,
     merge_preferences,
 )
-from cas_account.domain.reading import instant
+from cas_account.domain.reading import instant, same_json
 from cas_account.domain.roles import Role, RoleNotHeld
 from cas_kit.db import NAMING_CONVENTION, text_enum
 from cas_kit.errors import FieldProblem, ValidationFailed
@@ -145,9 +146,10 @@ class Profile(Base):
         return gained
 
     def _write(self, values: Mapping[str, object], *, now: datetime) -> Set[str]:
-        changed = {name: value for name, value in values.items() if getattr(self, name) != value}
+        changed = {name: value for name, value in values.items() if not same_json(getattr(self, name), value)}
         for name, value in changed.items():
             setattr(self, name, value)
+            flag_modified(self, name)  # SQLAlchemy would take true for 1
         if changed:
             self.version += 1
             self.updated_at = now
@@ -176,9 +178,10 @@ class RoleDetails(Base):
 
     def write(self, fields: Values, *, entry_ids: Values, now: datetime) -> bool:
         """Store these fields; says whether they differ from what was stored."""
-        if self.fields == fields:
+        if same_json(self.fields, fields):
             return False
         self.fields, self.entry_ids = fields, entry_ids
+        flag_modified(self, "fields")  # SQLAlchemy would take true for 1
         self.version += 1
         self.updated_at = now
         return True

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
+import msgspec
+
 import cas_taxonomy
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -21,6 +23,7 @@ FREE_TEXT_IN_LIST = 32  # of a list backed by a kind, docs/spec/domain.md 2.1
 TEXT_IN_LIST = 200
 CHOICE = 100
 URL = 2048
+_canonical = msgspec.json.Encoder(order="deterministic").encode
 _LONGEST_NUMBER = 32  # characters; more is no number a person typed
 
 
@@ -58,6 +61,11 @@ class Reader(Protocol):
 def is_blank(value: Json) -> bool:
     """Whether a value clears its field: null, or a text with nothing in it."""
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def same_json(one: object, other: object) -> bool:
+    """Whether two values are the same JSON. Python alone takes true for 1."""
+    return _canonical(one) == _canonical(other)
 
 
 def clean(text: str, *, lines: bool = False) -> str:
