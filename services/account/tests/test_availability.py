@@ -185,6 +185,7 @@ class TestPeriods:
             ({"fromDate": "01/02/2026"}, "0.fromDate"),
             ({"fromDate": "2026-02-30"}, "0.fromDate"),
             ({"fromDate": 20260101}, "0.fromDate"),
+            ({"fromDate": "2026-W01-1"}, "0.fromDate"),
             ({"endTime": "08:00"}, "0.endTime"),
             ({"startTime": None}, "0.startTime"),
         ],
@@ -204,6 +205,17 @@ class TestPeriods:
     def test_absences_need_both_dates_in_order(self, absence, path):
         assert refusal([absence], parse_exceptions).path == path
 
+    @pytest.mark.parametrize(
+        ("value", "path"),
+        [
+            ({"availability": ["weekday_morning", "noon"]}, "availability.1"),
+            ({"unavailability": [{"fromDate": "2026-01-01"}]}, "unavailability.0.toDate"),
+            ({"availability": {"availability": []}}, "availability"),
+        ],
+    )
+    def test_name_the_part_that_is_wrong(self, value, path):
+        assert refusal(value).path == path
+
     @pytest.mark.parametrize("value", [5, True, "mornings", {"availability": {"availability": []}}])
     def test_other_formats_are_refused(self, value):
         assert "must be" in refusal(value).message
@@ -216,9 +228,17 @@ class TestPeriods:
 
 
 class TestReaders:
-    @pytest.mark.parametrize("value", [["weekday_morning"], {"Mon": ["morning"]}, [], {}])
+    @pytest.mark.parametrize(
+        "value", [["weekday_morning"], {"Mon": ["morning"]}, {"availability": ["weekday_morning"]}]
+    )
     def test_keep_what_was_sent(self, value):
         assert AvailabilityReader()(value) == value
+
+    @pytest.mark.parametrize(
+        "value", [[], {}, [None], {"monday": []}, {"availability": [], "unavailability": []}]
+    )
+    def test_take_what_says_nothing_as_empty(self, value):
+        assert AvailabilityReader()(value) == []
 
     def test_keep_absences_as_sent(self):
         value = [{"id": "x", "fromDate": "2026-01-01", "toDate": "2026-01-02"}]

@@ -1,5 +1,6 @@
 """The formats in which availability arrives: slots, a day map, periods (docs/spec/domain.md 4.5)."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ _NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "s
 _DAYS = {name[:length]: day for day, name in enumerate(_NAMES, start=1) for length in (3, len(name))}
 _EVERY_DAY = tuple(range(1, 8))
 _WEEKEND = (6, 7)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PARTS = ("availability", "unavailability")
 _PERIOD = frozenset({"type", "days", "fromDate", "toDate", "startTime", "endTime"})
 
@@ -26,15 +28,14 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityReader:
-    """Takes each of the formats and keeps it as sent."""
+    """Takes each of the formats and keeps it as sent; what names no time at all is empty."""
 
     @property
     def schema(self) -> Schema:
         return {"type": ["array", "object"], "description": "Slots, a day map or periods."}
 
     def __call__(self, value: Json) -> Json:
-        parse(value)
-        return value
+        return value if parse(value) != Availability() else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,7 @@ def parse(value: Json) -> Availability:
     if is_blank(value):
         return Availability()
     if isinstance(value, dict) and any(part in value for part in _PARTS):
-        said = parse(_without_parts(value.get("availability")))
-        exceptions = (*said.exceptions, *parse_exceptions(value.get("unavailability")))
-        return Availability(said.windows, _limited(exceptions))
+        return _parts(value)
     windows = tuple(_windows(value))
     if len(windows) > MAX_WINDOWS:
         raise Refused(f"may have at most {MAX_WINDOWS} times", code="too-many")
@@ -78,10 +77,20 @@ def parse_exceptions(value: Json) -> tuple[Absence, ...]:
     return _limited(tuple(_each(items, _exception)))
 
 
-def _without_parts(value: Json) -> Json:
-    if isinstance(value, dict) and any(part in value for part in _PARTS):
+def _parts(value: Mapping[str, Json]) -> Availability:
+    times = value.get("availability")
+    if isinstance(times, dict) and any(part in times for part in _PARTS):
         raise Refused("must be a list of slots or periods, or a map of days", path="availability")
-    return value
+    said = _read_within("availability", partial(parse, times))
+    exceptions = _read_within("unavailability", partial(parse_exceptions, value.get("unavailability")))
+    return Availability(said.windows, exceptions)
+
+
+def _read_within(part: str | int, read: Callable[[], Found]) -> Found:
+    try:
+        return read()
+    except Refused as refusal:
+        raise refusal.within(part) from refusal
 
 
 def _limited(exceptions: tuple[Absence, ...]) -> tuple[Absence, ...]:
@@ -120,12 +129,12 @@ def _slot(name: str) -> Window:
 
 def _day_map(value: Mapping[str, Json]) -> Iterator[Window]:
     for name, times in value.items():
-        day = _day(name)
-        items = times if isinstance(times, list) else [times]
-        try:
-            yield from (window for found in _each(items, partial(_hours, day=day)) for window in found)
-        except Refused as refusal:
-            raise refusal.within(name) from refusal
+        yield from _read_within(name, partial(_day_windows, times, day=_day(name)))
+
+
+def _day_windows(times: Json, *, day: int) -> list[Window]:
+    items = times if isinstance(times, list) else [times]
+    return [window for found in _each(items, partial(_hours, day=day)) for window in found]
 
 
 def _hours(item: Json, *, day: int) -> list[Window]:
@@ -212,7 +221,7 @@ def _date(given: Mapping[str, Json], name: str) -> date | None:
     if is_blank(value):
         return None
     try:
-        if not isinstance(value, str) or len(value) != len("2026-01-31"):
+        if not isinstance(value, str) or not _DATE.fullmatch(value):
             raise ValueError(value)
         return date.fromisoformat(value)
     except ValueError as error:
@@ -221,7 +230,4 @@ def _date(given: Mapping[str, Json], name: str) -> date | None:
 
 def _each(items: Iterable[Json], read: Callable[[Json], Found]) -> Iterator[Found]:
     for index, item in enumerate(items):
-        try:
-            yield read(item)
-        except Refused as refusal:
-            raise refusal.within(index) from refusal
+        yield _read_within(index, partial(read, item))
