@@ -65,6 +65,14 @@ class TestMonitor:
         assert report["status"] == "degraded"
         assert report["summary"]["total"] == 2
 
+    def test_answers_even_when_a_check_has_a_fault(self, monitor):
+        def crash():
+            raise ZeroDivisionError
+
+        report = monitor(database=lambda: None, redis=crash).report()
+        assert report["services"]["redis"]["status"] == "error"
+        assert report["status"] == "degraded"
+
     def test_does_not_wait_for_a_part_that_hangs(self, monitor):
         released = threading.Event()
         report = monitor(database=lambda: None, auth=released.wait).report()

@@ -7,11 +7,15 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from cas_account import repository
 from cas_account.domain.health import PARTS, Finding, Status, overall, summary
 from cas_account.domain.reading import Json
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 HARD_LIMIT = timedelta(seconds=1)
 REUSED_FOR = timedelta(seconds=5)
@@ -88,5 +92,8 @@ def _run(check: Check) -> Finding:
     try:
         check()
     except Unavailable:
+        failed = True
+    except Exception:
+        log.exception("health_check_crashed")  # a fault in one check must not hide what the others found
         failed = True
     return Finding.of(seconds=time.perf_counter() - started, failed=failed)
