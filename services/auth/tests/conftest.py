@@ -45,6 +45,7 @@ def auth_settings(make_settings) -> Callable[..., Settings]:
             "sign_in_limit_per_ip": UNLIMITED,
             "sign_in_limit_per_account": UNLIMITED,
             "update_limit_per_user": UNLIMITED,
+            "password_change_limit_per_user": UNLIMITED,
         }
         return make_settings(Settings, service="auth", **{**defaults, **values})
 

@@ -300,7 +300,9 @@ class TestUpdateUser:
         with pytest.raises(InvalidCredentials):
             desk.sign_in()
         assert desk.sign_in(password="another password")
-        assert AuditAction.USER_UPDATED_PASSWORD in actions(audit)
+        changes = [AuditAction.USER_UPDATED_PASSWORD, AuditAction.USER_MODIFIED]
+        recorded = [(entry.action, entry.session_id) for entry in audit() if entry.action in changes]
+        assert recorded == [(change, ada.session.id) for change in changes]
 
     @pytest.mark.parametrize(
         ("password", "refusal"),

@@ -435,6 +435,13 @@ class TestRateLimits:
         assert auth.update(token, data={}).status_code == 200
         assert refused(auth.update(token, data={}), 429, "over_request_rate_limit")
 
+    def test_passwords_tried_with_a_stolen_token(self, start):
+        auth = start(password_change_limit_per_user="1/hour")
+        token = auth.sign_up().json()["access_token"]
+        assert refused(auth.update(token, password="some guess", email="nonsense"), 400, "validation_failed")
+        assert refused(auth.update(token, password="some guess"), 429, "over_request_rate_limit")
+        assert auth.update(token, data={}).status_code == 200
+
     def test_are_lifted_while_redis_is_away(self, start, address):
         auth = start(sign_in_limit_per_account="1/hour", redis_url="redis://127.0.0.1:1/0")
         assert [self.sign_in(auth, address, "203.0.113.1").status_code for _ in range(3)] == [400] * 3

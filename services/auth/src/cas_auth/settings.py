@@ -53,8 +53,9 @@ class Settings(ServiceSettings):
     # Fewer than 100 guesses an hour reach the hasher for one account, from however many addresses.
     signup_limit_per_account: RateLimit = "10/hour"
     sign_in_limit_per_account: RateLimit = "20/15 minutes"
-    # A stolen access token could otherwise try passwords by changing to them.
     update_limit_per_user: RateLimit = "30/5 minutes"
+    # With a stolen access token passwords could be tried by changing to them: the right one is refused as the same.
+    password_change_limit_per_user: RateLimit = "10/hour"  # noqa: S105  a limit
 
     @property
     def allows_test_domains(self) -> bool:

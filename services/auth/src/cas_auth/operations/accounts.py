@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +53,7 @@ def sign_up(
     metadata = domain.merge_metadata({}, data)
     password_hash = tools.hasher.hash(password)
     with database.transaction() as session:
+        record = partial(repository.add_audit_entry, session, origin=origin, now=now)
         user = repository.add_email_user(
             session,
             user_id=tools.new_id(),
@@ -63,11 +65,11 @@ def sign_up(
             now=now,
         )
         if user is None:
-            _record(session, AuditAction.USER_REPEATED_SIGNUP, None, origin=origin, now=now)
+            record(AuditAction.USER_REPEATED_SIGNUP, actor_id=None)
             if settings.email_auto_confirm:
                 raise UserAlreadyExists
             return User.pretended(user_id=tools.new_id(), email=address, user_metadata=metadata, now=now)
-        _record(session, AuditAction.USER_SIGNEDUP, user.id, origin=origin, now=now)
+        record(AuditAction.USER_SIGNEDUP, actor_id=user.id)
         if not settings.email_auto_confirm:
             return user
         return start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
@@ -104,6 +106,14 @@ def update_user(
         password_hash = _new_password_hash(tools, user, password)
     with database.transaction() as session:
         user = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True).user
+        record = partial(
+            repository.add_audit_entry,
+            session,
+            actor_id=user_id,
+            session_id=session_id,
+            origin=origin,
+            now=now,
+        )
         if email is not None:
             _change_email(session, tools, user, email, now=now)
         if data is not None:
@@ -111,8 +121,8 @@ def update_user(
         if password_hash is not None:
             user.change_password(password_hash, now=now)
             repository.delete_sessions(session, user_id=user_id, except_id=session_id)
-            _record(session, AuditAction.USER_UPDATED_PASSWORD, user_id, origin=origin, now=now)
-        _record(session, AuditAction.USER_MODIFIED, user_id, origin=origin, now=now)
+            record(AuditAction.USER_UPDATED_PASSWORD)
+        record(AuditAction.USER_MODIFIED)
         return user
 
 
@@ -131,9 +141,3 @@ def _change_email(session: Session, tools: Tools, user: User, email: str, *, now
         raise EmailChangesDisabled
     user.change_email(address, now=now)
     repository.save_email(session)
-
-
-def _record(
-    session: Session, action: AuditAction, actor_id: UUID | None, *, origin: Origin, now: datetime
-) -> None:
-    repository.add_audit_entry(session, action, actor_id=actor_id, origin=origin, now=now)

@@ -51,7 +51,7 @@ def sign_in_with_password(
         # Another request may have changed the password while this one was checking it.
         if user is None or user.password_hash != stored:
             actor_id = found.user_id if found else None
-            raise refuse_sign_in(session, InvalidCredentials(), actor_id=actor_id, origin=origin, now=now)
+            raise _refuse_sign_in(session, InvalidCredentials(), actor_id=actor_id, origin=origin, now=now)
         user.password_hash = renewed
         return start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
 
@@ -65,23 +65,15 @@ def start_session(
     :raises BannedFromSigningIn: the user is banned.
     """
     if user.email_confirmed_at is None:
-        raise refuse_sign_in(session, EmailNotConfirmed(), actor_id=user.id, origin=origin, now=now)
+        raise _refuse_sign_in(session, EmailNotConfirmed(), actor_id=user.id, origin=origin, now=now)
     if user.is_banned(now):
-        raise refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
+        raise _refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
     started = UserSession.start(user, method, session_id=tools.new_id(), now=now)
     session.add(started)
     repository.add_audit_entry(
         session, AuditAction.LOGIN, actor_id=user.id, session_id=started.id, origin=origin, now=now
     )
     return tools.issuer.grant(started, user, now=now)
-
-
-def refuse_sign_in(
-    session: Session, refusal: SignInRefused, *, actor_id: UUID | None, origin: Origin, now: datetime
-) -> SignInRefused:
-    """Put the failed attempt on record; the refusal to raise."""
-    repository.add_audit_entry(session, AuditAction.LOGIN_FAILED, actor_id=actor_id, origin=origin, now=now)
-    return refusal
 
 
 def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origin, now: datetime) -> Grant:
@@ -145,6 +137,14 @@ def sign_out(
     repository.add_audit_entry(
         session, AuditAction.LOGOUT, actor_id=user_id, session_id=session_id, origin=origin, now=now
     )
+
+
+def _refuse_sign_in(
+    session: Session, refusal: SignInRefused, *, actor_id: UUID | None, origin: Origin, now: datetime
+) -> SignInRefused:
+    """Put the failed attempt on record; the refusal to raise."""
+    repository.add_audit_entry(session, AuditAction.LOGIN_FAILED, actor_id=actor_id, origin=origin, now=now)
+    return refusal
 
 
 def _revoke(session: Session, found: UserSession, *, origin: Origin, now: datetime) -> None:

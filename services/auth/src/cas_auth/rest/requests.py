@@ -158,13 +158,16 @@ def limit_sign_in(dependencies: AuthDependencies, *, origin: Origin, email: str)
     dependencies.limiter.hit(settings.sign_in_limit_per_account, "sign-in-account", _account(email))
 
 
-def limit_user_update(dependencies: AuthDependencies, *, caller: Caller) -> None:
+def limit_user_update(dependencies: AuthDependencies, *, caller: Caller, new_password: bool) -> None:
     """Count a change of the caller's account.
 
+    :param new_password: the password is among what changes.
     :raises RateLimited: there were too many.
     """
-    limit = dependencies.settings.update_limit_per_user
-    dependencies.limiter.hit(limit, "update-user", str(caller.user_id))
+    settings, user = dependencies.settings, str(caller.user_id)
+    dependencies.limiter.hit(settings.update_limit_per_user, "update-user", user)
+    if new_password:
+        dependencies.limiter.hit(settings.password_change_limit_per_user, "change-password", user)
 
 
 def _network(origin: Origin) -> str:

@@ -16,6 +16,7 @@ from cas_auth.domain import (
     UnsupportedGrantType,
     Web3Disabled,
 )
+from cas_auth.models import User
 from cas_auth.operations import accounts, sessions
 from cas_auth.rest import PREFIX
 from cas_auth.rest.errors import documented
@@ -54,7 +55,7 @@ def sign_up(body: SignUpIn, dependencies: AuthDep, origin: OriginDep) -> Respons
     )
     if isinstance(outcome, Grant):
         return session_response(outcome, audience=dependencies.settings.audience)
-    return user_response(UserOut.of(outcome, audience=dependencies.settings.audience))
+    return user_response(outcome, audience=dependencies.settings.audience)
 
 
 @routes.post(f"{PREFIX}/token", responses={200: {"model": SessionOut}, **documented(400, 413, 422, 429, 503)})
@@ -97,9 +98,10 @@ def session_response(grant: Grant, *, audience: str) -> Response:
     return Response(body, headers=headers, media_type="application/json")
 
 
-def user_response(user: UserOut) -> Response:
+def user_response(user: User, *, audience: str) -> Response:
     """A user as JSON."""
-    return Response(user.model_dump_json(exclude_none=True), media_type="application/json")
+    body = UserOut.of(user, audience=audience).model_dump_json(exclude_none=True)
+    return Response(body, media_type="application/json")
 
 
 def _sign_up_email(body: SignUpIn) -> str:

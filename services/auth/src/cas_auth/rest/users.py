@@ -23,7 +23,7 @@ def get_user(caller: CallerDep, dependencies: AuthDep) -> Response:
         found = sessions.authenticate(
             session, user_id=caller.user_id, session_id=caller.session_id, now=datetime.now(UTC)
         )
-    return user_response(UserOut.of(found.user, audience=dependencies.settings.audience))
+    return user_response(found.user, audience=dependencies.settings.audience)
 
 
 @routes.put(
@@ -35,7 +35,7 @@ def update_user(body: UserUpdateIn, caller: CallerDep, dependencies: AuthDep, or
         raise NotAdmin
     if body.phone:
         raise PhoneChangesDisabled
-    limit_user_update(dependencies, caller=caller)
+    limit_user_update(dependencies, caller=caller, new_password=bool(body.password))
     user = accounts.update_user(
         dependencies.database,
         dependencies.tools,
@@ -47,4 +47,4 @@ def update_user(body: UserUpdateIn, caller: CallerDep, dependencies: AuthDep, or
         origin=origin,
         now=datetime.now(UTC),
     )
-    return user_response(UserOut.of(user, audience=dependencies.settings.audience))
+    return user_response(user, audience=dependencies.settings.audience)
