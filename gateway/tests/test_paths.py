@@ -118,8 +118,8 @@ class TestTheAnswer:
     def test_is_for_supabase_clients_under_auth(self, gateway: Client) -> None:
         answer = gateway.call("GET", "/auth/v1/nothing")
         assert answer.json() == {
-            "code": "not_found",
-            "error_code": "not_found",
+            "code": "validation_failed",
+            "error_code": "validation_failed",
             "message": "There is nothing at this address.",
             "msg": "There is nothing at this address.",
         }
