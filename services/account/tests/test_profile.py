@@ -171,4 +171,5 @@ class TestCutAtWord:
     def test_ends_with_a_whole_word(self):
         assert cut_at_word("one two three", longest=7) == "one two"
         assert cut_at_word("one two three", longest=9) == "one two"
+        assert cut_at_word("one\ntwo three", longest=7) == "one\ntwo"
         assert cut_at_word("onetwothree", longest=3) == "one"

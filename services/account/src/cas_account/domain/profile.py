@@ -1,5 +1,6 @@
 """A person's profile: what its owner may write, what is answered, how complete it is (docs/spec/domain.md 3)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -218,5 +219,5 @@ def cut_at_word(text: str, *, longest: int = BIO_LENGTH) -> str:
     """The beginning of `text` that fits, ending with a whole word where there is one."""
     if len(text) <= longest:
         return text
-    beginning, _, _ = text[: longest + 1].rpartition(" ")
-    return beginning.rstrip() or text[:longest]
+    whole_words = re.match(rf"(?s).{{1,{longest}}}(?!\S)", text)
+    return (whole_words.group() if whole_words else text[:longest]).rstrip()
