@@ -16,14 +16,14 @@ from cas_kit.errors import Unauthenticated
 
 MOST_PROFILES = 500
 _AGENT_ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without I, L, O, U: read aloud without mistakes
-_AGENT_ID_LENGTH = 10  # 50 bits: two users in a million would share one once in two thousand such millions
+_AGENT_ID_LENGTH = 10  # 50 bits: among a million users, the odds that any two share one are 1 in 2,000
 
 CheckVersion = Callable[[int | None], None]
 """Holds the stored version (None: nothing stored) against the one the caller knows; raises `VersionMismatch`."""
 
 
 def new_agent_id() -> str:
-    """A referral id that nobody has, for all practical purposes; the unique index is there for the rest."""
+    """A referral id that nobody has, in all likelihood; otherwise the unique index refuses it."""
     return "".join(secrets.choice(_AGENT_ID_ALPHABET) for _ in range(_AGENT_ID_LENGTH))
 
 
