@@ -45,10 +45,8 @@ EVERYTHING = ProfessionalInfo(
 )
 
 
-def completed(info=EVERYTHING, bio=None):
-    return CompletedOnboarding(
-        user_id=uuid4(), role=Role.AGENT, completed_at=NOW, professional_info=info, profile_bio=bio
-    )
+def completed(info=EVERYTHING):
+    return CompletedOnboarding(user_id=uuid4(), role=Role.AGENT, completed_at=NOW, professional_info=info)
 
 
 def sent(info):
@@ -104,7 +102,7 @@ class TestApplyOnboardingRequest:
         assert not request.HasField("profile_bio")
 
     def test_says_who_became_what_and_when(self):
-        completion_id, one = uuid4(), completed(bio="I teach.")
+        completion_id, one = uuid4(), completed()
         request = apply_onboarding_request(completion_id, one)
         assert (request.completion_id, request.user_id) == (str(completion_id), str(one.user_id))
         assert (request.role, request.profile_bio) == ("agent", "I teach.")

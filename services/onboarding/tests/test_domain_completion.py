@@ -1,5 +1,6 @@
 """What a finished wizard becomes: docs/spec/domain.md 5.5, field by field."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,6 @@ from cas_onboarding.domain.completion import (
     RateRange,
     missing_answers,
     professional_info,
-    profile_bio,
 )
 from cas_onboarding.domain.roles import Role
 
@@ -193,24 +193,6 @@ class TestMapping:
         assert info.bio == "First.\n Second third."
 
 
-class TestProfileBio:
-    def test_is_the_whole_bio_when_it_fits(self):
-        assert profile_bio(ProfessionalInfo(bio="x" * 500)) == "x" * 500
-
-    def test_ends_with_a_word(self):
-        bio = "word " * 99 + "sixth seventh"
-        assert profile_bio(ProfessionalInfo(bio=bio)) == ("word " * 99 + "sixth")[:500]
-
-    def test_does_not_end_inside_a_word(self):
-        assert profile_bio(ProfessionalInfo(bio="a" * 480 + " " + "b" * 480)) == "a" * 480
-
-    def test_cuts_a_text_without_words(self):
-        assert profile_bio(ProfessionalInfo(bio="x" * 501)) == "x" * 500
-
-    def test_is_absent_without_a_bio(self):
-        assert profile_bio(ProfessionalInfo()) is None
-
-
 class TestLimits:
     @pytest.mark.parametrize(
         ("data", "field"),
@@ -279,6 +261,18 @@ class TestLimits:
     )
     def test_of_agent_answers(self, data, field):
         assert list(problems(Role.AGENT, data)) == [f"data.{field}"]
+
+    @pytest.mark.parametrize(
+        ("role", "data"),
+        [
+            (Role.AGENT, {"agencyDetails": {"agencyName": "x" * 121}}),
+            (Role.AGENT, {"agencyDetails": {"yearsInBusiness": "x" * 101}}),
+            (Role.CLIENT, {"preferences": {"additionalInfo": "x" * 1001}}),
+        ],
+    )
+    def test_of_texts_are_told_in_characters(self, role, data):
+        [message] = problems(role, data).values()
+        assert re.fullmatch(r"must be at most [0-9]+ characters", message)
 
     def test_are_inclusive(self):
         info = tutor(

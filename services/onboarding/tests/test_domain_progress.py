@@ -43,6 +43,13 @@ class TestNormalSave:
         assert decision.applied
         assert decision.progress == replace(STORED, current_step=2, step_data={"b": 2}, client_revision=8)
 
+    def test_rule_1_tells_numbers_from_yes_and_no(self):
+        yes = replace(PLAIN, step_data={"a": True})
+        decision = decide(yes, save(3, {"a": 1}))
+        assert decision.changes(yes)
+        assert decision.progress.step_data["a"] is not True
+        assert not decide(yes, save(3, {"a": True})).changes(yes)
+
     def test_rule_1_moves_the_furthest_step_forward(self):
         assert decide(STORED, save(5, session="tab", revision=8)).progress.furthest_step == 5
 
@@ -61,7 +68,9 @@ class TestRevisions:
         decision = decide(STORED, save(3, {"a": 1}, session="tab", revision=7))
         assert (decision.applied, decision.progress) == (True, STORED)
 
-    @pytest.mark.parametrize("other", [{"step": 4}, {"data": {"a": 2}}, {"is_complete": True}])
+    @pytest.mark.parametrize(
+        "other", [{"step": 4}, {"data": {"a": 2}}, {"data": {"a": True}}, {"is_complete": True}]
+    )
     def test_rule_4_the_same_revision_with_other_content_does_not(self, other):
         decision = decide(STORED, replace(save(3, {"a": 1}, session="tab", revision=7), **other))
         assert (decision.applied, decision.progress) == (False, STORED)

@@ -61,7 +61,7 @@ def apply_onboarding_request(
         completion_id=str(completion_id),
         user_id=str(completed.user_id),
         role=completed.role,
-        profile_bio=completed.profile_bio,
+        profile_bio=completed.professional_info.bio,
     )
     request.completed_at.FromDatetime(completed.completed_at)
     if completed.professional_info != ProfessionalInfo():

@@ -13,7 +13,7 @@ from cas_kit.db import Database
 from cas_kit.errors import DomainError, Kind
 from cas_kit.outbox import Message
 from cas_onboarding import repository
-from cas_onboarding.domain.completion import CompletedOnboarding, professional_info, profile_bio
+from cas_onboarding.domain.completion import CompletedOnboarding, professional_info
 from cas_onboarding.domain.progress import Progress, Save, check_step_data, decide
 from cas_onboarding.domain.roles import Role
 from cas_onboarding.models import outbox
@@ -88,7 +88,7 @@ def save_progress(
     stored = repository.find_progress_for_update(session, user_id=user_id, role=role)
     check_version(stored.version if stored else None)
     decision = decide(stored.progress if stored else None, save)
-    if stored is not None and decision.progress == stored.progress:
+    if stored is not None and not decision.changes(stored.progress):
         return Saved(stored=stored, applied=decision.applied)
     completion_id = _complete(session, user_id=user_id, role=role, progress=decision.progress, now=now)
     written = repository.store_progress(
@@ -108,9 +108,11 @@ def _complete(
     """Queue the effects of a completion; returns its id, None when the wizard is not finished."""
     if not progress.is_complete:
         return None
-    info = professional_info(role, progress.step_data)
     completed = CompletedOnboarding(
-        user_id=user_id, role=role, completed_at=now, professional_info=info, profile_bio=profile_bio(info)
+        user_id=user_id,
+        role=role,
+        completed_at=now,
+        professional_info=professional_info(role, progress.step_data),
     )
     completion_id = outbox.add(
         session, topic=APPLY_ONBOARDING, payload=msgspec.to_builtins(completed), relay_waits=RELAY_WAITS

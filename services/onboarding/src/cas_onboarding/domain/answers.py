@@ -77,11 +77,11 @@ def _in_steps_of(step: str) -> Callable[[Decimal], Decimal]:
 
 def _option(kind: str, *, longest: int, surface: Surface = Surface.TEMPLATE) -> Callable[[str], str]:
     """Write a text as the target form does; what the taxonomy does not know stays, up to `longest` characters."""
+    check_length = no_longer_than(longest)
 
     def write(text: str) -> str:
-        if len(text) > longest and resolve(kind, text) is None:
-            raise ValueError(f"must be at most {longest} characters")
-        return relabel(kind, text, surface)
+        known = resolve(kind, text) is not None
+        return relabel(kind, text if known else check_length(text), surface)
 
     return write
 
@@ -111,6 +111,17 @@ def distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
     for text in filter(None, texts):
         first.setdefault(normalise(text) or text, text)
     return tuple(first.values())
+
+
+def no_longer_than(characters: int) -> Callable[[str], str]:
+    """A check of a text's length."""
+
+    def check(value: str) -> str:
+        if len(value) > characters:
+            raise ValueError(f"must be at most {characters} characters")
+        return value
+
+    return check
 
 
 def at_most(items: int) -> Callable[[tuple[str, ...]], tuple[str, ...]]:

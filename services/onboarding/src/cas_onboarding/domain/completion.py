@@ -1,6 +1,5 @@
 """From the answers of a finished wizard to the professional info of that role (docs/spec/domain.md 5.5)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, ValidationError, ValidationInfo, field_validator
 
 from cas_kit.errors import FieldProblem, ValidationFailed
 from cas_onboarding.domain.answers import (
@@ -39,12 +38,11 @@ from cas_onboarding.domain.answers import (
     YearsInBusiness,
     at_most,
     distinct,
+    no_longer_than,
 )
 from cas_onboarding.domain.progress import StepData
 from cas_onboarding.domain.roles import Role
 from cas_taxonomy import rate_range, resolve
-
-LONGEST_PROFILE_BIO = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,6 @@ class CompletedOnboarding:
     role: Role
     completed_at: datetime
     professional_info: ProfessionalInfo
-    profile_bio: str | None
 
 
 def professional_info(role: Role, data: StepData) -> ProfessionalInfo:
@@ -105,14 +102,6 @@ def professional_info(role: Role, data: StepData) -> ProfessionalInfo:
         return _WIZARDS[role].model_validate(data).professional_info()
     except ValidationError as error:
         raise ValidationFailed.of([_problem(found) for found in error.errors()]) from None
-
-
-def profile_bio(info: ProfessionalInfo) -> str | None:
-    """The bio cut at a word end to what a profile holds."""
-    if info.bio is None:
-        return None
-    whole_words = re.match(rf"(?s).{{1,{LONGEST_PROFILE_BIO}}}(?!\S)", info.bio)
-    return (whole_words.group() if whole_words else info.bio[:LONGEST_PROFILE_BIO]).rstrip()
 
 
 def missing_answers(role: Role, data: StepData) -> list[str]:
@@ -128,7 +117,7 @@ class _TutorQualifications(Section):
     education: Answer[Education] = None
     # One less than the template's, because the education joins them in its `qualifications`.
     certifications: Annotated[Listed[Certification], AfterValidator(at_most(LONGEST_LIST - 1))] = ()
-    bio: Answer[Annotated[Paragraphs, Field(max_length=5000)]] = None
+    bio: Answer[Annotated[Paragraphs, AfterValidator(no_longer_than(5000))]] = None
 
 
 class _TutorAvailability(Section):
@@ -166,7 +155,7 @@ class _ClientPreferences(Section):
     budget_max: Answer[Rate] = None
     sessions_per_week: Answer[SessionsPerWeek] = None
     session_duration: Answer[SessionLength] = None
-    additional_info: Answer[Annotated[Paragraphs, Field(max_length=1000)]] = None
+    additional_info: Answer[Annotated[Paragraphs, AfterValidator(no_longer_than(1000))]] = None
 
     @field_validator("budget_max")
     @classmethod
@@ -198,10 +187,10 @@ class _ClientWizard(Section):
 
 
 class _AgencyDetails(Section):
-    agency_name: Answer[Annotated[Line, Field(max_length=120)]] = None
+    agency_name: Answer[Annotated[Line, AfterValidator(no_longer_than(120))]] = None
     agency_size: Answer[NumberOfTutors] = None
     years_in_business: Answer[YearsInBusiness] = None
-    description: Answer[Annotated[Paragraphs, Field(max_length=5000)]] = None
+    description: Answer[Annotated[Paragraphs, AfterValidator(no_longer_than(5000))]] = None
 
 
 class _AgencyCapacity(Section):

@@ -15,6 +15,9 @@ REMEMBERED_SESSIONS = 10
 
 StepData = Mapping[str, Any]
 
+# JSON to compare by: Python's own comparison takes true for 1.
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
 
 class StepDataTooLarge(DomainError):
     kind = Kind.TOO_LARGE
@@ -84,10 +87,8 @@ class Progress:
         return not self._is_foreign(save) and save.revision == self.client_revision
 
     def _holds(self, save: Save) -> bool:
-        return (self.current_step, self.step_data, self.is_complete) == (
-            save.step,
-            save.data,
-            save.is_complete,
+        return _canonical([self.current_step, self.step_data, self.is_complete]) == _canonical(
+            [save.step, save.data, save.is_complete]
         )
 
     def _overwritten_by(self, save: Save) -> "Progress":
@@ -113,6 +114,10 @@ class Decision:
 
     progress: Progress
     applied: bool
+
+    def changes(self, stored: Progress) -> bool:
+        """Whether there is anything to write over `stored`."""
+        return _canonical(self.progress) != _canonical(stored)
 
 
 def decide(stored: Progress | None, save: Save) -> Decision:
