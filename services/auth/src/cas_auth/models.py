@@ -189,14 +189,13 @@ class UserSession(Base):
 
 
 class StoredSigningKey(Base):
-    """A signing key; its private half is encrypted."""
+    """A signing key, encrypted; the public half follows from it."""
 
     __tablename__ = "signing_keys"
 
     kid: Mapped[String] = mapped_column(primary_key=True)
     state: Mapped[KeyState] = mapped_column(text_enum(KeyState, name="state"))
     sealed_private_key: Mapped[bytes] = mapped_column(LargeBinary)
-    public_jwk: Mapped[Document]
     created_at: Mapped[Instant]
 
 

@@ -34,6 +34,5 @@ def _new_key(encryption_key: EncryptionKey, now: datetime) -> StoredSigningKey:
         kid=key.kid,
         state=key.state,
         sealed_private_key=key.sealed(encryption_key),
-        public_jwk=dict(key.public_jwk),
         created_at=now,
     )

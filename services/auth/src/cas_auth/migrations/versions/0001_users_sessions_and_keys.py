@@ -108,7 +108,6 @@ def _create_signing_keys() -> None:
         sa.Column("kid", sa.Text, nullable=False),
         sa.Column("state", sa.String, nullable=False),
         sa.Column("sealed_private_key", sa.LargeBinary, nullable=False),
-        sa.Column("public_jwk", JSONB, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("kid", name="pk_signing_keys"),
         sa.CheckConstraint("state IN ('standby', 'current', 'previous')", name="ck_signing_keys_state"),
