@@ -143,7 +143,7 @@ class TestFramework:
     def test_wrong_method_is_405_and_names_all_that_are_right(self, client, method):
         answer = client.request(method, f"/things/{UUID(int=1)}")
         assert answer.status_code == 405
-        assert answer.headers["allow"] == "GET, PUT"
+        assert answer.headers["allow"] == "GET, HEAD, PUT"
 
     def test_unforeseen_refusal_of_the_framework_is_a_crash(self, client):
         with capture_logs() as logs:

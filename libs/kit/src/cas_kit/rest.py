@@ -326,6 +326,8 @@ def _allowed_methods(request: Request) -> str:
     for route in iter_route_contexts(request.app.routes):
         if route.path_regex.match(request.scope["path"]):
             methods |= route.methods or set()
+    if "GET" in methods:
+        methods.add("HEAD")  # RequestContext answers it
     return ", ".join(sorted(methods))
 
 
