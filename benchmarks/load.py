@@ -1,4 +1,4 @@
-"""Send requests at a fixed rate with vegeta, and read how much CPU each process spent on them."""
+"""Send requests with vegeta, and read how much CPU each process spent on them."""
 
 import base64
 import json
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import httpx
 import psutil
 
 VEGETA = "github.com/tsenart/vegeta/v12@v12.13.0"
+CLIENTS = 8  # enough to keep one process of one core busy
 TOOLS = Path(__file__).parents[1] / ".bench"
 
 
@@ -36,7 +37,7 @@ class Target:
 class Result:
     """What one measurement showed: latencies in milliseconds, CPU milliseconds per request by group of processes."""
 
-    requests: int
+    per_second: float
     p50: float
     p99: float
     cpu: Mapping[str, float]
@@ -61,24 +62,27 @@ class CpuMeter:
         return {name: seconds * 1000 / requests for name, seconds in self.spent.items()}
 
 
-def cpu_of(*pids: int) -> float:
-    """CPU seconds of these processes, their children and those of their children that have ended."""
-    total = 0.0
-    for pid in pids:
-        process = psutil.Process(pid)
-        times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]
-        total += sum(each.user + each.system for each in times)
-        total += times[0].children_user + times[0].children_system
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process, its children and those of its children that have ended."""
+    process = psutil.Process(pid)
+    own = process.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended: counted with its parent's from now on
+            times = child.cpu_times()
+            total += times.user + times.system
     return total
 
 
-def attack(targets: Sequence[Target], *, rate: int, seconds: int, meter: CpuMeter) -> Result:
-    """Send `targets` in turn, `rate` per second.
+def attack(targets: Sequence[Target], *, rate: int | None, seconds: int, meter: CpuMeter) -> Result:
+    """Send `targets` in turn.
 
+    :param rate: requests per second; None for as many as `CLIENTS` get answered that wait for each answer.
     :raises RuntimeError: an answer was not 2xx.
     """
     vegeta = find_vegeta()
-    command = [vegeta, "attack", "-format=json", f"-rate={rate}", f"-duration={seconds}s", "-timeout=10s"]
+    pace = [f"-rate={rate}"] if rate else ["-rate=0", f"-max-workers={CLIENTS}"]
+    command = [vegeta, "attack", "-format=json", *pace, f"-duration={seconds}s", "-timeout=10s"]
     lines = "".join(target.line() + "\n" for target in targets).encode()
     with meter.running():
         raw = subprocess.run(command, input=lines, capture_output=True, check=True).stdout
@@ -87,7 +91,7 @@ def attack(targets: Sequence[Target], *, rate: int, seconds: int, meter: CpuMete
     if report["success"] < 1:
         raise RuntimeError(f"not every answer was 2xx: {report['status_codes']} {report['errors'][:3]}")
     return Result(
-        requests=report["requests"],
+        per_second=report["throughput"],
         p50=report["latencies"]["50th"] / 1e6,
         p99=report["latencies"]["99th"] / 1e6,
         cpu=meter.per_request(report["requests"]),

@@ -1,7 +1,7 @@
 """What reading and saving professional info costs: through the gateway, directly, naively, and at the database's limit.
 
-Run with `make bench`. Figures are CPU milliseconds per request and latencies at a fixed rate, medians of interleaved
-rounds. The ratios matter; absolute times are this machine's.
+Run with `make bench`. CPU per request and throughput are taken while eight clients keep the process busy, latencies
+at a fixed rate; all are medians of interleaved rounds. The ratios matter; absolute times are this machine's.
 """
 
 import argparse
@@ -54,14 +54,16 @@ UPDATE role_details SET version = version + 1, updated_at = now()
 WHERE profile_id = '{user_id}' AND role_type = 'tutor';
 COMMIT;
 """
-Measure = Callable[[int], Result]  # seconds to result
+Measure = Callable[[int | None, int], Result]  # from the rate (None: as fast as it goes) and the seconds
 
 
 def main() -> None:
     """Measure and print one table for reading and one for saving."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=100, help="requests per second (default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=10, help="of each measurement (default: %(default)s)")
+    parser.add_argument(
+        "--rate", type=int, default=100, help="requests per second, for latencies (default: %(default)s)"
+    )
+    parser.add_argument("--seconds", type=int, default=4, help="of each measurement (default: %(default)s)")
     parser.add_argument(
         "--rounds", type=int, default=3, help="interleaved repetitions (default: %(default)s)"
     )
@@ -72,9 +74,12 @@ def main() -> None:
         with naive_server(stack, Path(folder)) as naive:
             for person in people:
                 register(naive[0], person)
-            bench = Bench(stack, naive, people, rate=options.rate)
+            bench = Bench(stack, naive, people)
             for title, ways in (("GET", bench.reading()), ("PATCH", bench.saving())):
-                report(title, interleaved(ways, seconds=options.seconds, rounds=options.rounds))
+                report(
+                    title,
+                    **interleaved(ways, rate=options.rate, seconds=options.seconds, rounds=options.rounds),
+                )
 
 
 def sign_up(stack: Stack, number: int) -> dict[str, str]:
@@ -126,16 +131,13 @@ def naive_server(stack: Stack, folder: Path) -> Iterator[tuple[str, int]]:
 
 
 class Bench:
-    """The four ways of doing the same thing, each as a function of the seconds to do it for."""
+    """The four ways of doing the same thing."""
 
-    def __init__(
-        self, stack: Stack, naive: tuple[str, int], people: list[dict[str, str]], *, rate: int
-    ) -> None:
+    def __init__(self, stack: Stack, naive: tuple[str, int], people: list[dict[str, str]]) -> None:
         naive_url, naive_pid = naive
         account = stack.pids["account"]
         self._stack = stack
         self._people = people
-        self._rate = rate
         # By way: the address and the process that answers.
         self._servers = {
             "gateway": (f"{stack.url}/api/account/professional-info", account),
@@ -167,12 +169,12 @@ class Bench:
         meter = self._meter(
             {"service": lambda: cpu_of(pid), "gateway": lambda: cpu_of(self._stack.pids["gateway"])}
         )
-        return lambda seconds: attack(targets, rate=self._rate, seconds=seconds, meter=meter)
+        return lambda rate, seconds: attack(targets, rate=rate, seconds=seconds, meter=meter)
 
     def _pgbench(self, script: str) -> Measure:
         url = account_database(self._stack)
         meter = self._meter({})
-        return lambda seconds: pgbench(script, url, rate=self._rate, seconds=seconds, meter=meter)
+        return lambda rate, seconds: pgbench(script, url, rate=rate, seconds=seconds, meter=meter)
 
     def _meter(self, groups: Mapping[str, Callable[[], float]]) -> CpuMeter:
         return CpuMeter({**groups, "database": lambda: cpu_of(self._stack.pids["postgres"])})
@@ -190,48 +192,53 @@ def account_database(stack: Stack) -> str:
     return stack.postgres.url("cas", user="cas_account", password=password)
 
 
-def interleaved(ways: Mapping[str, Measure], *, seconds: int, rounds: int) -> dict[str, Result]:
-    """Medians over rounds in which each way has its turn."""
+def interleaved(
+    ways: Mapping[str, Measure], *, rate: int, seconds: int, rounds: int
+) -> dict[str, dict[str, Result]]:
+    """Medians over rounds in which each way has its turn, kept busy and at a fixed rate."""
     for measure in ways.values():
-        measure(WARM_UP_SECONDS)
-    results: dict[str, list[Result]] = {way: [] for way in ways}
+        measure(None, WARM_UP_SECONDS)
+    results: dict[str, dict[str, list[Result]]] = {"busy": {}, "paced": {}}
     for number in range(1, rounds + 1):
         for way, measure in ways.items():
             print(f"round {number}: {way}", file=sys.stderr)
-            results[way].append(measure(seconds))
-    return {way: median(found) for way, found in results.items()}
+            for kind, pace in (("busy", None), ("paced", rate)):
+                results[kind].setdefault(way, []).append(measure(pace, seconds))
+    return {kind: {way: median(found) for way, found in by_way.items()} for kind, by_way in results.items()}
 
 
 def median(results: list[Result]) -> Result:
     """Each figure's median."""
     return Result(
-        requests=sum(result.requests for result in results),
+        per_second=statistics.median(result.per_second for result in results),
         p50=statistics.median(result.p50 for result in results),
         p99=statistics.median(result.p99 for result in results),
         cpu={group: statistics.median(result.cpu[group] for result in results) for group in results[0].cpu},
     )
 
 
-def report(title: str, results: Mapping[str, Result]) -> None:
-    """Print a Markdown table, ratios against the naive way."""
-    naive = results["naive"].cpu["service"]
+def report(title: str, *, busy: Mapping[str, Result], paced: Mapping[str, Result]) -> None:
+    """Print a Markdown table, with the service's CPU as a share of the naive way's."""
+    naive = busy["naive"].cpu["service"]
     print(f"\n{title} professional-info\n")
-    print("| way | p50 ms | p99 ms | service CPU ms | of naive | gateway CPU ms | database CPU ms |")
-    print("|---|---|---|---|---|---|---|")
-    for way, result in results.items():
-        service, gateway = (result.cpu.get(group) for group in ("service", "gateway"))
+    print(
+        "| way | service CPU ms | of naive | gateway CPU ms | database CPU ms | per second | p50 ms | p99 ms |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for way, result in busy.items():
+        service = result.cpu.get("service")
         columns = [
             way,
-            f"{result.p50:.2f}",
-            f"{result.p99:.2f}",
-            "" if service is None else f"{service:.2f}",
-            "" if service is None else f"{service / naive:.0%}",
-            f"{gateway:.2f}" if gateway and way == "gateway" else "",
+            f"{service:.2f}" if service else "",
+            f"{service / naive:.0%}" if service else "",
+            f"{result.cpu['gateway']:.2f}" if way == "gateway" else "",
             f"{result.cpu['database']:.2f}",
+            f"{result.per_second:.0f}",
+            f"{paced[way].p50:.2f}",
+            f"{paced[way].p99:.2f}",
         ]
         print(f"| {' | '.join(columns)} |")
-    added = results["gateway"].p50 - results["direct"].p50
-    print(f"\nThe gateway adds {added:.2f} ms at the median.")
+    print(f"\nThe gateway adds {paced['gateway'].p50 - paced['direct'].p50:.2f} ms at the median.")
 
 
 if __name__ == "__main__":
