@@ -112,7 +112,7 @@ def assert_has_the_template(person):
 def assert_has_the_role(person):
     profile = person.get("/api/profile").json()
     assert (profile["roles"], profile["active_role"], profile["role"]) == (["tutor"], "tutor", "tutor")
-    assert profile["display_name"] == "Ada Lovelace"
+    assert (profile["display_name"], profile["email_verified"]) == ("Ada Lovelace", True)
     assert profile["bio"] == QUALIFICATIONS["qualifications"]["bio"]
     assert list(profile["onboarding_completed"]) == ["tutor"]
 

@@ -114,7 +114,9 @@ def user_id(database) -> UUID:
     with database.transaction() as session:
         welcome(
             session,
-            identity=Identity(user_id=new_user, email="ada@example.com", display_name="Ada Lovelace"),
+            identity=Identity(
+                user_id=new_user, email="ada@example.com", email_verified=True, display_name="Ada Lovelace"
+            ),
             agent_id=new_agent_id(),
             now=NOW,
         )

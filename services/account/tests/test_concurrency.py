@@ -104,7 +104,7 @@ class TestErasure:
     def test_wins_against_calls_that_would_create_the_user_again(self, database, now):
         for _ in range(10):
             user_id = uuid4()
-            identity = Identity(user_id=user_id, email="a@example.com", display_name="")
+            identity = Identity(user_id=user_id, email="a@example.com", email_verified=False, display_name="")
 
             def call(identity=identity):
                 try:

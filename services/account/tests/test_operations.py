@@ -84,14 +84,14 @@ def save(session, user_id, now):
 
 class TestWelcome:
     def test_creates_once(self, session, now):
-        identity = Identity(user_id=uuid4(), email="a@example.com", display_name="")
+        identity = Identity(user_id=uuid4(), email="a@example.com", email_verified=False, display_name="")
         first = welcome(session, identity=identity, agent_id="A", now=now)
         second = welcome(session, identity=identity, agent_id="B", now=now)
         assert (second.id, second.agent_id, second.version) == (first.id, "A", 1)
 
     def test_refuses_an_erased_user(self, session, user_id, now):
         erase_user(session, user_id=user_id, now=now)
-        identity = Identity(user_id=user_id, email="a@example.com", display_name="")
+        identity = Identity(user_id=user_id, email="a@example.com", email_verified=False, display_name="")
         with pytest.raises(Unauthenticated):
             welcome(session, identity=identity, agent_id="A", now=now)
         assert session.get(Profile, user_id) is None

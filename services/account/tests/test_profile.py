@@ -33,6 +33,12 @@ class TestIdentity:
         found = Identity.from_claims(uuid4(), {"email": "Ada@Example.COM", "user_metadata": metadata})
         assert (found.email, found.display_name) == ("ada@example.com", name)
 
+    @pytest.mark.parametrize(
+        ("claim", "verified"), [(True, True), (False, False), ("true", False), (1, False)]
+    )
+    def test_takes_nothing_but_true_for_verified(self, claim, verified):
+        assert Identity.from_claims(uuid4(), {"email_verified": claim}).email_verified is verified
+
     def test_does_without_an_email(self):
         assert Identity.from_claims(uuid4(), {}).email == ""
 

@@ -117,6 +117,7 @@ class TestAccessToken:
             "exp": issued + 3600,
             "role": "authenticated",
             "email": "ada@example.com",
+            "email_verified": True,
             "phone": "",
             "app_metadata": {"provider": "email", "providers": ["email"]},
             "user_metadata": {},

@@ -93,6 +93,7 @@ class Profile(Base):
         return cls(
             id=identity.user_id,
             email=identity.email,
+            email_verified=identity.email_verified,
             display_name=identity.display_name,
             agent_id=agent_id,
             created_at=now,
@@ -104,6 +105,7 @@ class Profile(Base):
         """Take over what a newer token knows: the e-mail, and a name while there is none."""
         known = {
             "email": identity.email or self.email,
+            "email_verified": identity.email_verified if identity.email else self.email_verified,
             "display_name": self.display_name or identity.display_name,
         }
         self._write(known, now=now)

@@ -37,6 +37,7 @@ class Issuer:
             "exp": now + 3600,
             "role": "authenticated",
             "email": "ada@example.com",
+            "email_verified": True,
             "phone": "",
             "app_metadata": {"provider": "email", "providers": ["email"]},
             "user_metadata": {},

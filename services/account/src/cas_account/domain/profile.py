@@ -48,6 +48,7 @@ class Identity:
 
     user_id: UUID
     email: str
+    email_verified: bool
     display_name: str
 
     @classmethod
@@ -58,6 +59,7 @@ class Identity:
         return cls(
             user_id=user_id,
             email=_text(claims.get("email")).lower(),
+            email_verified=claims.get("email_verified") is True,
             display_name=_usable_name(names.get("full_name")) or _usable_name(names.get("name")),
         )
 

@@ -69,7 +69,7 @@ def _profile(session: Session, user_id: UUID, *, now: datetime) -> Profile:
     """The user's profile; made without name and e-mail when no call with a token came first."""
     profile = repository.lock_profile(session, user_id=user_id)
     if profile is None:
-        stranger = Identity(user_id=user_id, email="", display_name="")
+        stranger = Identity(user_id=user_id, email="", email_verified=False, display_name="")
         profile = Profile.of(stranger, agent_id=new_agent_id(), now=now)
         repository.add_profile(session, profile)
     return profile

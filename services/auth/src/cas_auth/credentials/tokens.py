@@ -72,6 +72,7 @@ def _claims(session: UserSession, user: User) -> dict[str, Any]:
         "sub": str(user.id),
         "role": TOKEN_ROLE,
         "email": user.email or "",
+        "email_verified": user.email_confirmed_at is not None,
         "phone": user.phone or "",
         "app_metadata": user.app_metadata,
         "user_metadata": user.user_metadata,
