@@ -12,10 +12,7 @@ from schemathesis.checks import not_a_server_error
 API = Path(__file__).parents[2] / "docs" / "api"
 SERVICES = ("auth", "account", "onboarding")
 
-settings.register_profile("quick", max_examples=25)
-settings.register_profile("thorough", max_examples=300)
-if settings.get_current_profile_name() == "default":
-    settings.load_profile("quick")
+EXAMPLES = 500 if settings.get_current_profile_name() == "thorough" else 25  # of each operation
 
 
 def operations():
@@ -33,7 +30,7 @@ def test_no_request_crashes_a_service(service, operation, stack, ada):
     headers = {"Authorization": f"Bearer {ada.session['access_token']}"}
 
     @given(case=one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
-    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     def crashes_nothing(case: Case) -> None:
         case.call_and_validate(base_url=stack.urls[service], headers=headers, checks=[not_a_server_error])
 

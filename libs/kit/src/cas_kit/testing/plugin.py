@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
 import structlog
 from sqlalchemy import Connection, create_engine, text
@@ -29,6 +30,9 @@ def pytest_configure() -> None:
             structlog.processors.KeyValueRenderer(),
         ]
     )
+
+
+hypothesis.settings.register_profile("thorough", deadline=None)  # `make test-fuzz`
 
 
 @pytest.fixture(scope="session")
