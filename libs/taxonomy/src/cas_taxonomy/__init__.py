@@ -17,12 +17,15 @@ from cas_taxonomy.lookup import (
     resolve,
 )
 from cas_taxonomy.normalisation import normalise
+from cas_taxonomy.roles import ROLE_NAMES, Role, find_role
 
 __all__ = [
     "COMMISSION_CHOICES",
     "KINDS",
+    "ROLE_NAMES",
     "Entry",
     "EntryDocument",
+    "Role",
     "Surface",
     "TaxonomyDataInvalid",
     "TaxonomyDocument",
@@ -34,6 +37,7 @@ __all__ = [
     "deduplicate",
     "descendants",
     "entries",
+    "find_role",
     "label_for",
     "matching",
     "normalise",

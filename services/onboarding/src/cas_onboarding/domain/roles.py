@@ -1,14 +1,9 @@
 """The roles a person can be onboarded for (docs/spec/domain.md 1.1)."""
 
-from enum import StrEnum
-
 from cas_kit.errors import DomainError, Kind
+from cas_taxonomy import Role, find_role
 
-
-class Role(StrEnum):
-    TUTOR = "tutor"
-    CLIENT = "client"
-    AGENT = "agent"
+__all__ = ["Role", "UnknownRole", "role_named"]
 
 
 class UnknownRole(DomainError):
@@ -17,16 +12,12 @@ class UnknownRole(DomainError):
     sentence = "Unknown role: use tutor, client or agent."
 
 
-_ALIASES = {"provider": Role.TUTOR, "seeker": Role.CLIENT}
-
-
 def role_named(name: str) -> Role:
     """The role of this name or alias, in any case and with spaces around it.
 
     :raises UnknownRole: there is none.
     """
-    folded = name.strip().casefold()
-    try:
-        return _ALIASES.get(folded) or Role(folded)
-    except ValueError:
-        raise UnknownRole from None
+    role = find_role(name)
+    if role is None:
+        raise UnknownRole
+    return role
