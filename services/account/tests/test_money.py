@@ -58,6 +58,12 @@ class TestBudget:
         text = f"{low}-{high}"
         assert Budget()(text) == Budget()({"min": low, "max": high, "currency": "GBP"}) == text
 
+    @pytest.mark.parametrize("currency", ["USD", "gbp", 1, ["GBP"]])
+    def test_is_in_pounds(self, currency):
+        with pytest.raises(Refused, match="must be GBP") as refused:
+            Budget()({"min": 20, "max": 40, "currency": currency})
+        assert refused.value.path == "currency"
+
     @pytest.mark.parametrize("text", [" 20 - 40 ", "20.00-40.0", "20\u201340"])
     def test_forgives_spelling(self, text):
         assert Budget()(text) == "20-40"

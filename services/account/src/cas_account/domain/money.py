@@ -52,6 +52,8 @@ class Budget:
         return {"type": ["string", "object"], "examples": ["20-40"]}
 
     def __call__(self, value: Json) -> str:
+        if isinstance(value, dict) and value.get("currency") not in (None, "", CURRENCY):
+            raise Refused(f"must be {CURRENCY}", path="currency")
         bounds = read_bounds(_split(value) if isinstance(value, str) else value, Money())
         low, high = bounds["min"], bounds["max"]
         if low is None and high is None:
