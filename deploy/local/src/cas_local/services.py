@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from cas_local.ports import HOST, Ports
 from cas_local.process import installed
 
+DRAIN_DELAY = "PT0S"  # the gateway stops first, so nobody has to notice that a service is going
+
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
@@ -65,6 +67,7 @@ def environment_of(
     """
     settings = {
         "ENVIRONMENT": "development",
+        "DRAIN_DELAY": DRAIN_DELAY,
         "HOST": HOST,
         "REST_PORT": str(ports.rest[service.name]),
         "GRPC_PORT": str(ports.grpc[service.name]),
