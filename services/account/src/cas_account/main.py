@@ -1,6 +1,7 @@
 """The account service as a process: `cas-account serve | migrate | openapi | retry-parked`."""
 
 from functools import partial
+from importlib.metadata import version
 
 import cas_account
 from cas_account import rest, rpc, tasks
@@ -44,7 +45,7 @@ def build(settings: Settings) -> Service:
     return Service(
         app=create_app(
             title="Account",
-            version="1.0.0",
+            version=version("cas-account"),
             routers=rest.ROUTERS,
             dependencies=AccountDependencies(
                 database=database,

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 
 import cas_onboarding
 from cas_kit.db import Database
@@ -35,7 +36,7 @@ def build(settings: Settings) -> Service:
     return Service(
         app=create_app(
             title="Onboarding",
-            version="1.0.0",
+            version=version("cas-onboarding"),
             routers=[rest.routes],
             dependencies=rest.OnboardingDependencies(database=database, verifier=verifier, relay=relay),
             readiness=readiness,

@@ -15,9 +15,8 @@ from cas_account.operations.professional_info import write_professional_info
 from cas_account.operations.profiles import new_agent_id
 from cas_account.operations.roles import announce_roles
 
-DELIVERY_AT_ONCE = timedelta(
-    seconds=2
-)  # the edge tries for about one; the relay begins when that surely failed
+# The edge tries for about one second; the relay begins when that has surely failed.
+DELIVERY_AT_ONCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
