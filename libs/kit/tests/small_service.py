@@ -1,6 +1,8 @@
 """The smallest service of the house, run as a process of its own by test_service.py."""
 
 import logging
+import sys
+from argparse import ArgumentParser, Namespace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -13,7 +15,7 @@ from pydantic_settings import SettingsConfigDict
 from cas_kit import rest
 from cas_kit.db import Database
 from cas_kit.rpc import RpcServer
-from cas_kit.service import Periodic, Service, run_command
+from cas_kit.service import Command, Periodic, Service, run_command
 from cas_kit.settings import ServiceSettings
 from cas_kit.testing import Issuer, until
 from cas_kit.tokens import TokenVerifier
@@ -98,5 +100,22 @@ def _flaky_job(folder: Path):
     return work
 
 
+def _greet(settings: Settings, options: Namespace) -> None:
+    if options.whom == "nobody":
+        sys.exit("There is nobody to greet.")
+    sys.stdout.write(f"Good {options.time}, {options.whom} in {settings.folder.name}\n")
+
+
+def _greeting_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("whom")
+    parser.add_argument("--time", choices=["morning", "evening"], default="morning")
+
+
 if __name__ == "__main__":
-    run_command(name="small", package="small_service", settings=Settings, build=build)
+    run_command(
+        name="small",
+        package="small_service",
+        settings=Settings,
+        build=build,
+        commands=[Command("greet", "say something nice", _greet, _greeting_arguments)],
+    )

@@ -49,10 +49,10 @@ class Small:
     def url(self):
         return f"http://127.0.0.1:{self.rest_port}"
 
-    def run(self, command):
+    def run(self, *arguments):
         """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, PROGRAM, command],
+            [sys.executable, PROGRAM, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -288,6 +288,21 @@ class TestCommand:
         status, said = run("dance")
         assert status == 2
         assert "retry-parked" in said
+
+    def test_runs_a_command_of_the_service_with_what_follows_it(self, make_small):
+        small = make_small()
+        ended = small.run("greet", "Ada", "--time", "evening")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout == f"Good evening, Ada in {small.folder.name}\n"
+
+    def test_tells_why_a_command_failed(self, make_small):
+        ended = make_small().run("greet", "nobody")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "There is nobody to greet.\n")
+
+    def test_explains_every_command(self, make_small):
+        told = make_small().run("--help").stdout
+        assert all(word in told for word in ("serve requests", "say something nice"))
+        assert "--time" in make_small().run("greet", "--help").stdout
 
     def test_prints_the_openapi_document(self, make_small):
         ended = make_small().run("openapi")

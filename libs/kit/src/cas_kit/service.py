@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import FrameType
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 import uvicorn
@@ -59,38 +59,65 @@ class Service:
     close: Sequence[Callable[[], None]] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Command(Generic[Settings]):
+    """One word of a service's command line; `run` ends with `sys.exit(reason)` when it fails.
+
+    :param add_arguments: adds what may follow the word; `run` is given what was found.
+    """
+
+    name: str
+    purpose: str
+    run: Callable[[Settings, argparse.Namespace], None]
+    add_arguments: Callable[[argparse.ArgumentParser], object] = lambda _: None
+
+
 def run_command(
     *,
     name: str,
     package: str,
     settings: type[Settings],
     build: Callable[[Settings], Service],
+    commands: Sequence[Command[Settings]] = (),
     arguments: Sequence[str] | None = None,
 ) -> None:
-    """Run `serve`, `migrate`, `openapi` or `retry-parked` as the command line asks."""
+    """Do what the command line asks: one of the commands all services have, or one of the service's own."""
     parser = argparse.ArgumentParser(prog=f"cas-{name}")
-    parser.add_argument(
-        "command",
-        choices=["serve", "migrate", "openapi", "retry-parked"],
-        help="serve requests · bring the schema up to date · print the OpenAPI document · "
-        "give parked outbox messages new tries",
-    )
-    command = parser.parse_args(arguments).command
+    choices = parser.add_subparsers(dest="command", metavar="command", required=True)
+    known = {command.name: command for command in (*_shared_commands(package, build), *commands)}
+    for command in known.values():
+        command.add_arguments(
+            choices.add_parser(command.name, help=command.purpose, description=command.purpose)
+        )
+    options = parser.parse_args(arguments)
     configured = _read(settings, name)
     configure_logging(service=name, level=configured.log_level)
-    match command:
-        case "serve":
-            serve(build(configured), configured)
-            _leave()
-        case "migrate":
-            migrations.upgrade(configured.database_url.get_secret_value(), package=package)
-            log.info("schema_migrated")
-        case "openapi":
-            document = build(configured).app.openapi()
-            sys.stdout.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
-        case "retry-parked":
-            relay = build(configured).relay
-            log.info("parked_messages_released", count=relay.retry_parked() if relay else 0)
+    known[options.command].run(configured, options)
+
+
+def _shared_commands(package: str, build: Callable[[Settings], Service]) -> Sequence[Command[Settings]]:
+    def serve_until_told(settings: Settings, _: argparse.Namespace) -> None:
+        serve(build(settings), settings)
+        _leave()
+
+    def migrate(settings: Settings, _: argparse.Namespace) -> None:
+        migrations.upgrade(settings.database_url.get_secret_value(), package=package)
+        log.info("schema_migrated")
+
+    def openapi(settings: Settings, _: argparse.Namespace) -> None:
+        document = build(settings).app.openapi()
+        sys.stdout.write(json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+    def retry_parked(settings: Settings, _: argparse.Namespace) -> None:
+        relay = build(settings).relay
+        log.info("parked_messages_released", count=relay.retry_parked() if relay else 0)
+
+    return (
+        Command("serve", "serve requests", serve_until_told),
+        Command("migrate", "bring the schema up to date", migrate),
+        Command("openapi", "print the OpenAPI document", openapi),
+        Command("retry-parked", "give parked outbox messages new tries", retry_parked),
+    )
 
 
 def serve(service: Service, settings: ServiceSettings) -> None:
