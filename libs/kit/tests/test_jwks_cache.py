@@ -9,9 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cas_kit.errors import Unauthenticated, Unavailable
+from cas_kit.jwks import JwksCache
 from cas_kit.testing import Issuer, until
 from cas_kit.testing.issuer import AUDIENCE, ISSUER
-from cas_kit.tokens import JwksCache, TokenVerifier
+from cas_kit.tokens import TokenVerifier
 
 REAL = Issuer()
 

@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from cas_auth.models import User
 from cas_auth.rest.requests import client_ip
-from cas_kit.tokens import TokenVerifier, usable_keys
+from cas_kit.jwks import usable_keys
+from cas_kit.tokens import TokenVerifier
 
 SESSION_KEYS = {"access_token", "token_type", "expires_in", "expires_at", "refresh_token", "user"}
 USER_KEYS = {

@@ -12,11 +12,12 @@ from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
 from cas_kit.db import Database
 from cas_kit.idempotency import forget_old_keys
+from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
 from cas_kit.rest import Readiness, create_app
 from cas_kit.rpc import RpcServer
 from cas_kit.service import Periodic, Service, run_command
-from cas_kit.tokens import JwksCache, TokenVerifier
+from cas_kit.tokens import TokenVerifier
 
 
 def main() -> None:

@@ -7,11 +7,12 @@ from importlib.metadata import version
 import cas_onboarding
 from cas_kit.db import Database
 from cas_kit.idempotency import forget_old_keys
+from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
 from cas_kit.rest import Readiness, create_app
 from cas_kit.rpc import RpcServer
 from cas_kit.service import Periodic, Service, run_command
-from cas_kit.tokens import JwksCache, TokenVerifier
+from cas_kit.tokens import TokenVerifier
 from cas_onboarding import operations, rest, rpc
 from cas_onboarding.clients import AccountClient
 from cas_onboarding.models import idempotency_keys, outbox

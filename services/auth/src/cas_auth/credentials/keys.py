@@ -19,7 +19,7 @@ from jwt.algorithms import ECAlgorithm
 
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.domain import KeyState
-from cas_kit.tokens import ALGORITHM
+from cas_kit.issuers import Algorithm
 
 PURPOSE = "signing keys"
 
@@ -38,7 +38,7 @@ class SigningKey:
         """The key pair of this private key."""
         point = ECAlgorithm.to_jwk(private_key.public_key(), as_dict=True)
         kid = _thumbprint(point)
-        public_jwk = {**point, "kid": kid, "alg": ALGORITHM, "use": "sig", "key_ops": ["verify"]}
+        public_jwk = {**point, "kid": kid, "alg": Algorithm.ES256, "use": "sig", "key_ops": ["verify"]}
         return cls(kid=kid, state=state, private_key=private_key, public_jwk=public_jwk)
 
     @classmethod

@@ -10,7 +10,7 @@ from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_auth.domain import TOKEN_ROLE
 from cas_auth.models import User, UserSession
-from cas_kit.tokens import ALGORITHM
+from cas_kit.issuers import Algorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class TokenIssuer:
         return jwt.encode(
             {**standard, "exp": int(expires_at.timestamp()), **claims},
             key.private_key,
-            algorithm=ALGORITHM,
+            algorithm=Algorithm.ES256,
             headers={"kid": key.kid},
         )
 

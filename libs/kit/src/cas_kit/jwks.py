@@ -1,0 +1,93 @@
+"""The keys that verify access tokens, as their issuer publishes them."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+import httpx
+import jwt
+import structlog
+from jwt import PyJWK, PyJWKSet
+
+from cas_kit.errors import Unavailable
+from cas_kit.issuers import Algorithm
+
+log = structlog.get_logger(__name__)
+
+
+class KeySource(Protocol):
+    """Where verification keys come from."""
+
+    def key(self, kid: str) -> PyJWK | None:
+        """The public key of this id, None when there is none."""
+
+
+class JwksCache:
+    """The issuer's published keys, fetched when an unknown key id turns up.
+
+    At most one fetch every `hold_off`, so that forged key ids cannot make us hammer the issuer. Keys are fetched again
+    after `max_age`; while the issuer is away, the known ones stay in use.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        hold_off: timedelta = timedelta(seconds=5),
+        max_age: timedelta = timedelta(minutes=10),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url
+        self._hold_off = hold_off.total_seconds()
+        self._max_age = max_age.total_seconds()
+        self._monotonic = monotonic
+        self._keys: dict[str, PyJWK] | None = None
+        self._tried_at = float("-inf")
+        self._fetched_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def key(self, kid: str) -> PyJWK | None:
+        """The public key of this id, None when the issuer does not publish it.
+
+        :raises Unavailable: no keys were ever had.
+        """
+        known = self._keys is not None and kid in self._keys
+        if not known or self._is_stale():
+            self._refresh(wait=not known)
+        if self._keys is None:
+            raise Unavailable
+        return self._keys.get(kid)
+
+    def _is_stale(self) -> bool:
+        return self._monotonic() - self._fetched_at > self._max_age
+
+    def _refresh(self, *, wait: bool) -> None:
+        """Fetch the keys, one caller at a time; who has an old key already need not wait for another's fetch."""
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
+            if self._monotonic() - self._tried_at >= self._hold_off:
+                self._tried_at = self._monotonic()
+                self._fetch()
+        finally:
+            self._lock.release()
+
+    def _fetch(self) -> None:
+        try:
+            answer = httpx.get(self._url, timeout=2.0).raise_for_status()
+            self._keys = usable_keys(answer.json())
+        except (httpx.HTTPError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            log.warning("jwks_fetch_failed", reason=type(error).__name__)
+        else:
+            self._fetched_at = self._monotonic()
+
+
+def usable_keys(document: Mapping[str, Any]) -> dict[str, PyJWK]:
+    """The ES256 keys of a JWKS document by key id.
+
+    :raises jwt.PyJWTError: the document holds no key at all.
+    """
+    keys = PyJWKSet.from_dict(dict(document)).keys
+    return {key.key_id: key for key in keys if key.key_id and key.algorithm_name == Algorithm.ES256}
