@@ -141,5 +141,5 @@ bench: install ## Measure what requests cost, against baselines (benchmarks/READ
 
 .PHONY: clean
 clean: ## Remove the virtual environment and every cache of this repository.
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache protos/build .coverage htmlcov
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache protos/build .coverage htmlcov tests/clients/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""One whole system for all journeys, and people who use it through the gateway."""
+"""One whole system for everything that is tested through the gateway, and people who use it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ from tests.integration.person import Person
 from cas_local.stack import Stack
 
 HERE = Path(__file__).parent
+THROUGH_THE_GATEWAY = (HERE / "integration", HERE / "clients")
 # Everybody here comes from one address, and some of them type very fast.
 GENEROUS_LIMITS = {
     "CAS_AUTH_SIGNUP_LIMIT_PER_IP": "1000000/minute",
@@ -20,9 +21,9 @@ GENEROUS_LIMITS = {
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the journeys in one worker: a second system would only make both slow."""
+    """Keep what uses the system in one worker: a second system would only make both slow."""
     for item in items:
-        if item.path.is_relative_to(HERE):
+        if any(item.path.is_relative_to(folder) for folder in THROUGH_THE_GATEWAY):
             item.add_marker(pytest.mark.xdist_group("stack"))
 
 

