@@ -9,12 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.passwords import PasswordHasher
-from cas_auth.credentials.refresh_tokens import RefreshTokens
-from cas_auth.credentials.tokens import TokenIssuer
-from cas_auth.domain import Origin
+from cas_auth.domain.audit import Origin
 from cas_auth.main import build
 from cas_auth.models import AuditEntry, User
 from cas_auth.operations import accounts, sessions
@@ -46,6 +43,10 @@ def auth_settings(make_settings) -> Callable[..., Settings]:
             "sign_in_limit_per_account": UNLIMITED,
             "update_limit_per_user": UNLIMITED,
             "password_change_limit_per_user": UNLIMITED,
+            "mail_limit_per_ip": UNLIMITED,
+            "verify_limit_per_ip": UNLIMITED,
+            "anonymous_limit_per_ip": UNLIMITED,
+            "factor_limit_per_user": UNLIMITED,
         }
         return make_settings(Settings, service="auth", **{**defaults, **values})
 
@@ -70,20 +71,10 @@ def database(auth_database) -> Iterator[Database]:
 
 @pytest.fixture
 def tools(settings, database) -> Tools:
-    encryption_key = EncryptionKey(settings.encryption_key)
     keys = KeyRing()
-    load_signing_keys(database, keys=keys, encryption_key=encryption_key, now=NOW)
-    return Tools(
-        settings=settings,
-        hasher=PasswordHasher(concurrency=2, waiting=100),
-        issuer=TokenIssuer(
-            keys=keys,
-            refresh_tokens=RefreshTokens(encryption_key),
-            issuer=settings.issuer,
-            audience=settings.audience,
-            lifetime=settings.access_token_lifetime,
-        ),
-    )
+    made = Tools.of(settings, keys)
+    load_signing_keys(database, keys=keys, encryption_key=made.encryption_key, now=NOW)
+    return replace(made, hasher=PasswordHasher(concurrency=2, waiting=100))
 
 
 @dataclass(frozen=True)

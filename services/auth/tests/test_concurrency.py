@@ -10,12 +10,8 @@ from sqlalchemy import func, select
 
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
-from cas_auth.domain import (
-    EmailExists,
-    LogoutScope,
-    RefreshTokenNotFound,
-    UserAlreadyExists,
-)
+from cas_auth.domain.refusals import EmailExists, RefreshTokenNotFound, UserAlreadyExists
+from cas_auth.domain.sessions import LogoutScope
 from cas_auth.models import StoredSigningKey, User, UserSession
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_kit.db import Database

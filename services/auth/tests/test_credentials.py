@@ -19,7 +19,8 @@ from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
 from cas_auth.credentials.keys import PURPOSE, KeyRing, SigningKey
 from cas_auth.credentials.passwords import PasswordHasher
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
-from cas_auth.domain import InvalidRequest, KeyState, RefreshTokenNotFound
+from cas_auth.domain.keys import KeyState
+from cas_auth.domain.refusals import InvalidRequest, RefreshTokenNotFound
 from cas_kit.errors import Unavailable
 from cas_kit.testing import until
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cas_auth import domain
-from cas_auth.domain import InvalidRequest, RefreshVerdict, WeakPassword
+from cas_auth.domain.accounts import canonical_email, check_password, lookup_email, merge_metadata
+from cas_auth.domain.refusals import InvalidRequest, WeakPassword
+from cas_auth.domain.sessions import RefreshVerdict, judge_refresh
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 INTERVAL = timedelta(seconds=10)
@@ -25,7 +26,7 @@ class TestCanonicalEmail:
         ],
     )
     def test_is_one_spelling(self, text, canonical):
-        assert domain.canonical_email(text) == canonical
+        assert canonical_email(text) == canonical
 
     @pytest.mark.parametrize(
         "text",
@@ -43,49 +44,49 @@ class TestCanonicalEmail:
     )
     def test_refuses_what_is_no_address(self, text):
         with pytest.raises(InvalidRequest, match=r"^Unable to validate email address: invalid format$"):
-            domain.canonical_email(text)
+            canonical_email(text)
 
     def test_takes_test_domains_only_where_allowed(self):
-        assert domain.canonical_email("ada@cas.test", allow_test_domains=True) == "ada@cas.test"
+        assert canonical_email("ada@cas.test", allow_test_domains=True) == "ada@cas.test"
         with pytest.raises(InvalidRequest):
-            domain.canonical_email("ada@cas.test")
+            canonical_email("ada@cas.test")
 
     @given(st.emails())
     def test_stays_the_same_when_repeated(self, address):
-        looked_up = domain.lookup_email(address)
-        assert domain.lookup_email(looked_up) == looked_up
+        looked_up = lookup_email(address)
+        assert lookup_email(looked_up) == looked_up
 
     def test_looks_up_text_that_is_no_address_as_it_is(self):
-        assert domain.lookup_email("no address") == "no address"
+        assert lookup_email("no address") == "no address"
 
 
 class TestCheckPassword:
     def test_takes_the_shortest_and_the_longest(self):
-        domain.check_password("x" * 8, min_length=8)
-        domain.check_password("x" * 1024, min_length=8)
+        check_password("x" * 8, min_length=8)
+        check_password("x" * 1024, min_length=8)
 
     def test_counts_characters_below(self):
         with pytest.raises(WeakPassword, match="Password should be at least 8 characters") as refusal:
-            domain.check_password("é" * 7, min_length=8)
+            check_password("é" * 7, min_length=8)
         assert refusal.value.reasons == ("length",)
 
     def test_counts_bytes_above(self):
         with pytest.raises(InvalidRequest, match="1024 bytes"):
-            domain.check_password("é" * 513, min_length=8)
+            check_password("é" * 513, min_length=8)
 
 
 class TestMergeMetadata:
     def test_adds_replaces_and_removes(self):
-        merged = domain.merge_metadata({"a": 1, "b": 2, "c": 3}, {"b": 20, "c": None, "d": {"e": None}})
+        merged = merge_metadata({"a": 1, "b": 2, "c": 3}, {"b": 20, "c": None, "d": {"e": None}})
         assert merged == {"a": 1, "b": 20, "d": {"e": None}}
 
     def test_takes_nothing_to_change(self):
-        assert domain.merge_metadata({"a": 1}, None) == {"a": 1}
+        assert merge_metadata({"a": 1}, None) == {"a": 1}
 
     @pytest.mark.parametrize("value", ["x" * 4100, "é" * 700])
     def test_refuses_what_no_token_can_carry(self, value):
         with pytest.raises(InvalidRequest, match="4096 bytes"):
-            domain.merge_metadata({}, {"text": value})
+            merge_metadata({}, {"text": value})
 
 
 class TestJudgeRefresh:
@@ -102,14 +103,12 @@ class TestJudgeRefresh:
         ],
     )
     def test_forgives_one_behind_and_the_last_moments(self, presented, age, verdict):
-        judged = domain.judge_refresh(
-            presented, current=5, rotated_at=NOW - age, now=NOW, reuse_interval=INTERVAL
-        )
+        judged = judge_refresh(presented, current=5, rotated_at=NOW - age, now=NOW, reuse_interval=INTERVAL)
         assert judged is verdict
 
     @given(st.integers(0, 50), st.integers(0, 50), st.timedeltas(timedelta(0), timedelta(days=1)))
     def test_rotates_the_newest_and_nothing_else(self, presented, current, age):
-        verdict = domain.judge_refresh(
+        verdict = judge_refresh(
             presented, current=current, rotated_at=NOW - age, now=NOW, reuse_interval=INTERVAL
         )
         assert (verdict is RefreshVerdict.ROTATE) == (presented == current)

@@ -78,7 +78,8 @@ class TestSignUp:
     def test_answers_the_bare_user_where_addresses_await_confirmation(self, start):
         answer = start(email_auto_confirm=False).sign_up()
         assert answer.status_code == 200
-        assert set(answer.json()) == USER_KEYS - {"email_confirmed_at", "confirmed_at", "last_sign_in_at"}
+        missing = {"email_confirmed_at", "confirmed_at", "last_sign_in_at"}
+        assert set(answer.json()) == USER_KEYS - missing | {"confirmation_sent_at"}
 
     @pytest.mark.parametrize(
         ("fields", "status", "code", "message"),
@@ -371,7 +372,7 @@ class TestErrors:
         def crash(*_args, **_kwargs):
             raise RuntimeError("secret detail")
 
-        monkeypatch.setattr("cas_auth.repository.add_email_user", crash)
+        monkeypatch.setattr("cas_auth.operations.accounts.add_email_user", crash)
         answer = auth.sign_up()
         assert refused(answer, 500, "unexpected_failure")
         assert "secret detail" not in answer.text

@@ -58,7 +58,12 @@ def is_current(connection: Connection, *, package: str) -> bool:
 def run_environment(context: EnvironmentContext | Any, metadata: MetaData) -> None:
     """What a service's `migrations/env.py` calls: migrate on the connection the runner opened, or print SQL."""
     if context.is_offline_mode():
-        context.configure(dialect_name="postgresql", target_metadata=metadata, literal_binds=True)
+        context.configure(
+            dialect_name="postgresql",
+            target_metadata=metadata,
+            literal_binds=True,
+            transaction_per_migration=True,
+        )
         with context.begin_transaction():
             context.run_migrations()
         return

@@ -4,11 +4,9 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
+from cas_auth.commands import COMMANDS
+from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
-from cas_auth.credentials.passwords import PasswordHasher
-from cas_auth.credentials.refresh_tokens import RefreshTokens
-from cas_auth.credentials.tokens import TokenIssuer
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.rest import BODY_LIMIT, about, sessions, users
@@ -28,18 +26,18 @@ PACKAGE = "cas_auth"
 
 def main() -> None:
     """Run the command line."""
-    run_command(name="auth", package=PACKAGE, settings=Settings, build=build)
+    run_command(name="auth", package=PACKAGE, settings=Settings, build=build, commands=COMMANDS)
 
 
 def build(settings: Settings) -> Service:
     """The service, not started; it has no keys before `prepare`."""
     database = Database(settings, application_name="cas-auth")
-    encryption_key = EncryptionKey(settings.encryption_key)
     keys = KeyRing()
+    tools = Tools.of(settings, keys)
     dependencies = AuthDependencies(
         database=database,
         verifier=TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=keys),
-        tools=_tools(settings, keys, encryption_key),
+        tools=tools,
         keys=keys,
         limiter=RateLimiter(str(settings.redis_url), prefix="cas-auth"),
         refresh_turns=Turns(),
@@ -48,7 +46,7 @@ def build(settings: Settings) -> Service:
 
     def prepare() -> None:
         try:
-            load_signing_keys(database, keys=keys, encryption_key=encryption_key, now=datetime.now(UTC))
+            load_signing_keys(database, keys=keys, encryption_key=tools.encryption_key, now=datetime.now(UTC))
         except WrongEncryptionKey:
             sys.exit(
                 "cas-auth cannot start: CAS_AUTH_ENCRYPTION_KEY is not the key under which the signing keys in the "
@@ -70,18 +68,4 @@ def build(settings: Settings) -> Service:
         readiness=readiness,
         prepare=prepare,
         close=[database.dispose],
-    )
-
-
-def _tools(settings: Settings, keys: KeyRing, encryption_key: EncryptionKey) -> Tools:
-    return Tools(
-        settings=settings,
-        hasher=PasswordHasher(concurrency=settings.hash_concurrency, waiting=settings.hash_waiting),
-        issuer=TokenIssuer(
-            keys=keys,
-            refresh_tokens=RefreshTokens(encryption_key),
-            issuer=settings.issuer,
-            audience=settings.audience,
-            lifetime=settings.access_token_lifetime,
-        ),
     )

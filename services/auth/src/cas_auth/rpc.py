@@ -6,7 +6,8 @@ from uuid import UUID
 import grpc
 from cas.auth.v1 import auth_pb2, auth_pb2_grpc
 
-from cas_auth.domain import InvalidRequest, Origin
+from cas_auth.domain.audit import Origin
+from cas_auth.domain.refusals import InvalidRequest
 from cas_auth.models import User
 from cas_auth.operations import directory
 from cas_kit import telemetry

@@ -29,15 +29,44 @@ class Settings(ServiceSettings):
     # whoever has it can sign in as anybody, and without it the signing keys are lost.
     encryption_key: SecretStr
 
+    # Where people go after a link or a provider, unless they asked for an allowed address.
+    site_url: str = "http://localhost:3000"
+    # Further addresses, as a JSON list; `*` stands for anything but `.`, `/` and `:`, `**` for anything.
+    redirect_urls: tuple[str, ...] = ()
+    # A mailed link shows a page with a button, so that mail scanners that follow links use nothing up.
+    link_confirmation_page: bool = True
+
     signup_enabled: bool = True
+    anonymous_enabled: bool = False
+    manual_linking_enabled: bool = True
     # Trust an address without a confirmation mail. Never where strangers sign up.
     email_auto_confirm: bool = Field(default_factory=_in_development)
+    # A new address is only taken when the old one agrees.
+    secure_email_change: bool = True
     password_min_length: int = Field(default=8, ge=6, le=128)
+    # Only a session younger than a day changes the password without a mailed code.
+    password_change_requires_reauthentication: bool = False
+    password_change_requires_current: bool = False
+    # Refuse common passwords; and, where an address of the HIBP range API is set, those seen in breaches.
+    refuse_common_passwords: bool = True
+    pwned_passwords_url: str | None = None
+
+    # Mailed links and codes.
+    otp_lifetime: timedelta = Field(default=timedelta(hours=1), le=timedelta(days=1))
+    otp_length: int = Field(default=6, ge=6, le=10)
+    # How often one address gets a mail it asked for.
+    mail_interval: timedelta = timedelta(seconds=60)
 
     # Clients refresh 90 s before the end and verify offline until then: much shorter or longer serves nobody.
     access_token_lifetime: timedelta = Field(default=timedelta(hours=1), ge=timedelta(minutes=5))
     # How long an old refresh token still gets the current one: covers answers that were lost on the way.
     refresh_reuse_interval: timedelta = timedelta(seconds=10)
+    # Sessions end this long after they began, or after their last refresh; checked at refresh.
+    session_timebox: timedelta | None = None
+    session_inactivity: timedelta | None = None
+
+    # Whose tokens administer users: values of the `role` claim.
+    admin_roles: tuple[str, ...] = ("service_role", "supabase_admin")
 
     # Each running hash takes one core and 19 MiB.
     hash_concurrency: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
@@ -53,6 +82,10 @@ class Settings(ServiceSettings):
     # Fewer than 100 guesses an hour reach the hasher for one account, from however many addresses.
     signup_limit_per_account: RateLimit = "10/hour"
     sign_in_limit_per_account: RateLimit = "20/15 minutes"
+    mail_limit_per_ip: RateLimit = "30/5 minutes"
+    verify_limit_per_ip: RateLimit = "30/5 minutes"
+    anonymous_limit_per_ip: RateLimit = "30/hour"
+    factor_limit_per_user: RateLimit = "15/minute"
     update_limit_per_user: RateLimit = "30/5 minutes"
     # With a stolen access token passwords could be tried by changing to them: the right one is refused as the same.
     password_change_limit_per_user: RateLimit = "10/hour"  # noqa: S105  a limit

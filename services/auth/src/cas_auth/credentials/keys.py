@@ -18,7 +18,7 @@ from jwt import PyJWK
 from jwt.algorithms import ECAlgorithm
 
 from cas_auth.credentials.encryption import EncryptionKey
-from cas_auth.domain import KeyState
+from cas_auth.domain.keys import KeyState
 from cas_kit.issuers import Algorithm
 
 PURPOSE = "signing keys"

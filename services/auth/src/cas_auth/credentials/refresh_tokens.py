@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from cas_auth.credentials.encryption import EncryptionKey
-from cas_auth.domain import InvalidRequest, RefreshTokenNotFound
+from cas_auth.domain.refusals import InvalidRequest, RefreshTokenNotFound
 
 VERSION = 2  # of the scheme in docs/spec/auth-protocol.md 2.3
 TAG_BYTES = 16

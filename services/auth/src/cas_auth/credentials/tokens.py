@@ -1,5 +1,6 @@
 """What a signed-in client gets: an access token that any service can check, and a refresh token."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,29 +9,39 @@ import jwt
 
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
-from cas_auth.domain import TOKEN_ROLE
 from cas_auth.models import User, UserSession
 from cas_kit.issuers import Algorithm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderTokens:
+    """What a provider gave us to act for the user there; handed to the client once, kept nowhere."""
+
+    access_token: str | None = None
+    refresh_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The right to act as `user` until `expires_at`, and to renew it.
+    """The right to act as `user` until `expires_at`, and to renew it; the edge has `claims` signed once it is durable.
 
     :param rotated: the refresh token is a new one, not the current one once more.
+    :param weak_password: why the password that was just used should be changed; of `length`, `characters`, `pwned`.
     """
 
     user: User
     session: UserSession
-    access_token: str
+    claims: Mapping[str, Any]
     lifetime: timedelta
     expires_at: datetime
     refresh_token: str
     rotated: bool = True
+    provider_tokens: ProviderTokens | None = None
+    weak_password: Sequence[str] = ()
 
 
 class TokenIssuer:
-    """Signs tokens with the current key."""
+    """Says what tokens say, and signs them with the current key."""
 
     def __init__(
         self, *, keys: KeyRing, refresh_tokens: RefreshTokens, issuer: str, audience: str, lifetime: timedelta
@@ -42,35 +53,43 @@ class TokenIssuer:
         self._lifetime = lifetime
 
     def grant(self, session: UserSession, user: User, *, now: datetime, rotated: bool = True) -> Grant:
-        """Fresh tokens for this session."""
+        """Fresh tokens for this session, not signed yet."""
         expires_at = now + self._lifetime
         return Grant(
             user=user,
             session=session,
-            access_token=self._sign(_claims(session, user), now=now, expires_at=expires_at),
+            claims=self._standard(now, expires_at) | _claims(session, user),
             lifetime=self._lifetime,
             expires_at=expires_at,
             refresh_token=self.refresh_tokens.write(RefreshToken(session.id, session.refresh_counter)),
             rotated=rotated,
         )
 
-    def _sign(self, claims: dict[str, Any], *, now: datetime, expires_at: datetime) -> str:
-        issued = int(now.timestamp())
-        standard = {"iss": self._issuer, "aud": self._audience, "iat": issued, "nbf": issued}
+    def service_token(self, role: str, *, now: datetime, lifetime: timedelta) -> str:
+        """A token for programs of ours that administer users: it speaks of no user."""
+        return self.sign(self._standard(now, now + lifetime) | {"role": role})
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """The access token that says this."""
         key = self.keys.current
-        return jwt.encode(
-            {**standard, "exp": int(expires_at.timestamp()), **claims},
-            key.private_key,
-            algorithm=Algorithm.ES256,
-            headers={"kid": key.kid},
-        )
+        return jwt.encode(dict(claims), key.private_key, algorithm=Algorithm.ES256, headers={"kid": key.kid})
+
+    def _standard(self, now: datetime, expires_at: datetime) -> dict[str, Any]:
+        issued = int(now.timestamp())
+        return {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "iat": issued,
+            "nbf": issued,
+            "exp": int(expires_at.timestamp()),
+        }
 
 
 def _claims(session: UserSession, user: User) -> dict[str, Any]:
     """Who and what the token speaks of (docs/spec/auth-protocol.md 2.1)."""
     return {
         "sub": str(user.id),
-        "role": TOKEN_ROLE,
+        "role": user.role,
         "email": user.email or "",
         "email_verified": user.email_confirmed_at is not None,
         "phone": user.phone or "",
@@ -79,5 +98,5 @@ def _claims(session: UserSession, user: User) -> dict[str, Any]:
         "aal": session.aal,
         "amr": session.amr,
         "session_id": str(session.id),
-        "is_anonymous": False,
+        "is_anonymous": user.is_anonymous,
     }

@@ -8,20 +8,17 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cas_auth import domain, repository
 from cas_auth.credentials.tokens import Grant
-from cas_auth.domain import (
-    AuditAction,
-    AuthMethod,
-    EmailChangesDisabled,
-    Origin,
-    SamePassword,
-    SignupDisabled,
-    UserAlreadyExists,
-)
+from cas_auth.domain.accounts import canonical_email, check_password, merge_metadata
+from cas_auth.domain.audit import AuditAction, Origin
+from cas_auth.domain.refusals import EmailChangesDisabled, SamePassword, SignupDisabled, UserAlreadyExists
+from cas_auth.domain.sessions import AuthMethod
 from cas_auth.models import User
 from cas_auth.operations.sessions import authenticate, start_session
 from cas_auth.operations.tools import Tools
+from cas_auth.repository.audit_log import add_audit_entry
+from cas_auth.repository.sessions import end_sessions
+from cas_auth.repository.users import add_email_user, save_email
 from cas_kit.db import Database
 
 
@@ -48,13 +45,13 @@ def sign_up(
     settings = tools.settings
     if not settings.signup_enabled:
         raise SignupDisabled
-    address = domain.canonical_email(email, allow_test_domains=settings.allows_test_domains)
-    domain.check_password(password, min_length=settings.password_min_length)
-    metadata = domain.merge_metadata({}, data)
+    address = canonical_email(email, allow_test_domains=settings.allows_test_domains)
+    check_password(password, min_length=settings.password_min_length)
+    metadata = merge_metadata({}, data)
     password_hash = tools.hasher.hash(password)
     with database.transaction() as session:
-        record = partial(repository.add_audit_entry, session, origin=origin, now=now)
-        user = repository.add_email_user(
+        record = partial(add_audit_entry, session, origin=origin, now=now)
+        user = add_email_user(
             session,
             user_id=tools.new_id(),
             identity_id=tools.new_id(),
@@ -107,7 +104,7 @@ def update_user(
     with database.transaction() as session:
         user = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True).user
         record = partial(
-            repository.add_audit_entry,
+            add_audit_entry,
             session,
             actor_id=user_id,
             session_id=session_id,
@@ -120,24 +117,24 @@ def update_user(
             user.merge_metadata(data, now=now)
         if password_hash is not None:
             user.change_password(password_hash, now=now)
-            repository.delete_sessions(session, user_id=user_id, except_id=session_id)
+            end_sessions(session, user_id=user_id, except_id=session_id)
             record(AuditAction.USER_UPDATED_PASSWORD)
         record(AuditAction.USER_MODIFIED)
         return user
 
 
 def _new_password_hash(tools: Tools, user: User, password: str) -> str:
-    domain.check_password(password, min_length=tools.settings.password_min_length)
+    check_password(password, min_length=tools.settings.password_min_length)
     if tools.hasher.matches(password, user.password_hash):
         raise SamePassword
     return tools.hasher.hash(password)
 
 
 def _change_email(session: Session, tools: Tools, user: User, email: str, *, now: datetime) -> None:
-    address = domain.canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
+    address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
     if address == user.email:
         return
     if not tools.settings.email_auto_confirm:
         raise EmailChangesDisabled
     user.change_email(address, now=now)
-    repository.save_email(session)
+    save_email(session)

@@ -6,9 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cas_auth import repository
-from cas_auth.domain import AuditAction, InvalidRequest, Origin, UserNotFound
+from cas_auth.domain.audit import AuditAction, Origin
+from cas_auth.domain.refusals import InvalidRequest, UserNotFound
 from cas_auth.models import User
+from cas_auth.repository import users
+from cas_auth.repository.audit_log import add_audit_entry, forget_origins
+from cas_auth.repository.users import delete_user, lock_user
 
 
 def get_user(session: Session, *, user_id: UUID) -> User:
@@ -16,7 +19,7 @@ def get_user(session: Session, *, user_id: UUID) -> User:
 
     :raises UserNotFound: there is none, or they were erased.
     """
-    return repository.get_user(session, user_id=user_id)
+    return users.get_user(session, user_id=user_id)
 
 
 def set_app_roles(
@@ -37,7 +40,7 @@ def set_app_roles(
     """
     if active_role is not None and active_role not in roles:
         raise InvalidRequest("active_role must be one of roles")
-    user = repository.lock_user(session, user_id=user_id)
+    user = lock_user(session, user_id=user_id)
     if user is None:
         raise UserNotFound
     return user.set_app_roles(list(roles), active_role, version=version, now=now)
@@ -48,9 +51,9 @@ def erase_user(session: Session, *, user_id: UUID, origin: Origin, now: datetime
 
     The audit log keeps what happened to which id, but no longer from where.
     """
-    if repository.lock_user(session, user_id=user_id) is None:
+    if lock_user(session, user_id=user_id) is None:
         return 0
-    removed = repository.delete_user(session, user_id=user_id)
-    repository.forget_origins(session, actor_id=user_id)
-    repository.add_audit_entry(session, AuditAction.USER_DELETED, actor_id=user_id, origin=origin, now=now)
+    removed = delete_user(session, user_id=user_id)
+    forget_origins(session, actor_id=user_id)
+    add_audit_entry(session, AuditAction.USER_DELETED, actor_id=user_id, origin=origin, now=now)
     return removed

@@ -5,27 +5,26 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cas_auth import repository
 from cas_auth.credentials.tokens import Grant
-from cas_auth.domain import (
-    AuditAction,
-    AuthMethod,
+from cas_auth.domain.accounts import lookup_email
+from cas_auth.domain.audit import AuditAction, Origin
+from cas_auth.domain.refusals import (
     BannedFromSigningIn,
     CallerNotFound,
     EmailNotConfirmed,
     InvalidCredentials,
-    LogoutScope,
-    Origin,
     RefreshTokenAlreadyUsed,
     RefreshTokenNotFound,
-    RefreshVerdict,
     SessionNotFound,
     SignInRefused,
     UserBanned,
-    lookup_email,
 )
+from cas_auth.domain.sessions import AuthMethod, LogoutScope, RefreshVerdict
 from cas_auth.models import User, UserSession
 from cas_auth.operations.tools import Tools
+from cas_auth.repository.audit_log import add_audit_entry
+from cas_auth.repository.sessions import end_session, end_sessions, find_session_with_user, lock_session
+from cas_auth.repository.users import find_credentials, lock_user, user_exists
 from cas_kit.db import Database
 
 
@@ -40,14 +39,14 @@ def sign_in_with_password(
     :raises Unavailable: too many passwords are being checked.
     """
     with database.autocommit() as connection:
-        found = repository.find_credentials(connection, email=lookup_email(email))
+        found = find_credentials(connection, email=lookup_email(email))
     stored = found.password_hash if found else None
     matched = tools.hasher.matches(password, stored)
     renewed = (
         tools.hasher.hash(password) if stored and matched and tools.hasher.is_outdated(stored) else stored
     )
     with database.transaction() as session:
-        user = repository.lock_user(session, user_id=found.user_id) if found and matched else None
+        user = lock_user(session, user_id=found.user_id) if found and matched else None
         # Another request may have changed the password while this one was checking it.
         if user is None or user.password_hash != stored:
             actor_id = found.user_id if found else None
@@ -68,9 +67,9 @@ def start_session(
         raise _refuse_sign_in(session, EmailNotConfirmed(), actor_id=user.id, origin=origin, now=now)
     if user.is_banned(now):
         raise _refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
-    started = UserSession.start(user, method, session_id=tools.new_id(), now=now)
+    started = UserSession.start(user, method, session_id=tools.new_id(), origin=origin, now=now)
     session.add(started)
-    repository.add_audit_entry(
+    add_audit_entry(
         session, AuditAction.LOGIN, actor_id=user.id, session_id=started.id, origin=origin, now=now
     )
     return tools.issuer.grant(started, user, now=now)
@@ -85,7 +84,7 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
     :raises BannedFromSigningIn: the user is banned.
     """
     presented = tools.issuer.refresh_tokens.read(refresh_token)
-    found = repository.lock_session(session, session_id=presented.session_id)
+    found = lock_session(session, session_id=presented.session_id)
     if found is None:
         raise RefreshTokenNotFound
     if found.user.is_banned(now):
@@ -110,10 +109,10 @@ def authenticate(
     :raises UserBanned: the user is banned.
     """
     if lock:
-        repository.lock_user(session, user_id=user_id)
-    found = repository.find_session_with_user(session, session_id=session_id, user_id=user_id)
+        lock_user(session, user_id=user_id)
+    found = find_session_with_user(session, session_id=session_id, user_id=user_id)
     if found is None:
-        raise SessionNotFound if repository.user_exists(session, user_id=user_id) else CallerNotFound
+        raise SessionNotFound if user_exists(session, user_id=user_id) else CallerNotFound
     if found.user.is_banned(now):
         raise UserBanned
     return found
@@ -130,11 +129,11 @@ def sign_out(
     """
     authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True)
     if scope is LogoutScope.LOCAL:
-        repository.delete_session(session, session_id=session_id)
+        end_session(session, session_id=session_id)
     else:
         spared = session_id if scope is LogoutScope.OTHERS else None
-        repository.delete_sessions(session, user_id=user_id, except_id=spared)
-    repository.add_audit_entry(
+        end_sessions(session, user_id=user_id, except_id=spared)
+    add_audit_entry(
         session, AuditAction.LOGOUT, actor_id=user_id, session_id=session_id, origin=origin, now=now
     )
 
@@ -143,13 +142,13 @@ def _refuse_sign_in(
     session: Session, refusal: SignInRefused, *, actor_id: UUID | None, origin: Origin, now: datetime
 ) -> SignInRefused:
     """Put the failed attempt on record; the refusal to raise."""
-    repository.add_audit_entry(session, AuditAction.LOGIN_FAILED, actor_id=actor_id, origin=origin, now=now)
+    add_audit_entry(session, AuditAction.LOGIN_FAILED, actor_id=actor_id, origin=origin, now=now)
     return refusal
 
 
 def _revoke(session: Session, found: UserSession, *, origin: Origin, now: datetime) -> None:
-    repository.delete_session(session, session_id=found.id)
-    repository.add_audit_entry(
+    end_session(session, session_id=found.id)
+    add_audit_entry(
         session,
         AuditAction.TOKEN_REVOKED,
         actor_id=found.user_id,

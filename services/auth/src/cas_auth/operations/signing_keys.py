@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from cas_auth import repository
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing, SigningKey
 from cas_auth.models import StoredSigningKey
+from cas_auth.repository.signing_keys import list_signing_keys, lock_signing_keys
 from cas_kit.db import Database
 
 
@@ -17,8 +17,8 @@ def load_signing_keys(
     :raises WrongEncryptionKey: the keys were stored under another encryption key.
     """
     with database.transaction() as session:
-        repository.lock_signing_keys(session)
-        stored = repository.list_signing_keys(session)
+        lock_signing_keys(session)
+        stored = list_signing_keys(session)
         if not stored:
             stored = [_new_key(encryption_key, now)]
             session.add_all(stored)

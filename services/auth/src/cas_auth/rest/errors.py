@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from cas_auth.domain import WeakPassword
+from cas_auth.domain.refusals import WeakPassword
 from cas_kit.errors import DomainError, RateLimited, ValidationFailed
 from cas_kit.problems import STATUS, error_headers
 from cas_kit.rest import json_response

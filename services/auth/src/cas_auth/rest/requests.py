@@ -11,7 +11,9 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from cas_auth.credentials.keys import KeyRing
-from cas_auth.domain import BadJwt, BadSubject, NoAuthorization, Origin, lookup_email
+from cas_auth.domain.accounts import lookup_email
+from cas_auth.domain.audit import Origin
+from cas_auth.domain.refusals import BadJwt, BadSubject, NoAuthorization
 from cas_auth.operations.tools import Tools
 from cas_auth.settings import Settings
 from cas_kit import telemetry

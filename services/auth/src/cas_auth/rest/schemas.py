@@ -1,14 +1,16 @@
 """What clients send and get. A field that is null counts as absent; unknown fields are ignored."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from cas_auth.credentials.tokens import Grant
-from cas_auth.domain import TOKEN_ROLE
+from cas_auth.credentials.tokens import Grant, ProviderTokens
 from cas_auth.models import Identity, User
+
+WEAK_PASSWORD_HINT = "This password is easy to guess. Choose another one."  # noqa: S105  a sentence
 
 # ---- in ----
 
@@ -75,7 +77,13 @@ class UserOut(BaseModel):
     email_confirmed_at: datetime | None = None
     phone: str
     phone_confirmed_at: datetime | None = None
+    invited_at: datetime | None = None
+    confirmation_sent_at: datetime | None = None
     confirmed_at: datetime | None = None
+    recovery_sent_at: datetime | None = None
+    new_email: str | None = None
+    email_change_sent_at: datetime | None = None
+    reauthentication_sent_at: datetime | None = None
     last_sign_in_at: datetime | None = None
     app_metadata: dict[str, Any]
     user_metadata: dict[str, Any]
@@ -83,6 +91,7 @@ class UserOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     banned_until: datetime | None = None
+    deleted_at: datetime | None = None
     is_anonymous: bool
 
     @classmethod
@@ -91,12 +100,18 @@ class UserOut(BaseModel):
         return cls(
             id=user.id,
             aud=audience,
-            role=TOKEN_ROLE,
+            role=user.role,
             email=user.email or "",
             email_confirmed_at=user.email_confirmed_at,
             phone=user.phone or "",
             phone_confirmed_at=user.phone_confirmed_at,
+            invited_at=user.invited_at,
+            confirmation_sent_at=user.confirmation_sent_at,
             confirmed_at=user.confirmed_at,
+            recovery_sent_at=user.recovery_sent_at,
+            new_email=user.new_email,
+            email_change_sent_at=user.email_change_sent_at,
+            reauthentication_sent_at=user.reauthentication_sent_at,
             last_sign_in_at=user.last_sign_in_at,
             app_metadata=user.app_metadata,
             user_metadata=user.user_metadata,
@@ -104,8 +119,19 @@ class UserOut(BaseModel):
             created_at=user.created_at,
             updated_at=user.updated_at,
             banned_until=user.banned_until,
-            is_anonymous=False,
+            deleted_at=user.deleted_at,
+            is_anonymous=user.is_anonymous,
         )
+
+
+class PasswordAdviceOut(BaseModel):
+    message: str = ""
+    reasons: list[str]
+
+    @classmethod
+    def of(cls, reasons: Sequence[str]) -> Self | None:
+        """What is wrong with the password that was used; None when nothing is."""
+        return cls(message=WEAK_PASSWORD_HINT, reasons=list(reasons)) if reasons else None
 
 
 class SessionOut(BaseModel):
@@ -115,17 +141,24 @@ class SessionOut(BaseModel):
     expires_at: int
     refresh_token: str
     user: UserOut
+    provider_token: str | None = None
+    provider_refresh_token: str | None = None
+    weak_password: PasswordAdviceOut | None = None
 
     @classmethod
-    def of(cls, grant: Grant, *, audience: str) -> Self:
+    def of(cls, grant: Grant, *, access_token: str, audience: str) -> Self:
         """The protocol's view of this grant."""
+        provider = grant.provider_tokens or ProviderTokens()
         return cls(
-            access_token=grant.access_token,
+            access_token=access_token,
             token_type="bearer",  # noqa: S106  a scheme name
             expires_in=int(grant.lifetime.total_seconds()),
             expires_at=int(grant.expires_at.timestamp()),
             refresh_token=grant.refresh_token,
             user=UserOut.of(grant.user, audience=audience),
+            provider_token=provider.access_token,
+            provider_refresh_token=provider.refresh_token,
+            weak_password=PasswordAdviceOut.of(grant.weak_password),
         )
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
-from cas_auth.domain import NotAdmin, PhoneChangesDisabled
+from cas_auth.domain.refusals import NotAdmin, PhoneChangesDisabled
 from cas_auth.operations import accounts, sessions
 from cas_auth.rest import PREFIX
 from cas_auth.rest.errors import documented

@@ -1,45 +1,26 @@
-"""The tables of the auth service, and the state changes of their rows."""
+"""Who can sign in, and how they prove who they are."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    DateTime,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    MetaData,
-    Text,
-    UniqueConstraint,
-)
-from sqlalchemy import (
-    Identity as Numbered,
-)
-from sqlalchemy.dialects.postgresql import INET, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, false
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from cas_auth import domain
-from cas_auth.domain import AssuranceLevel, AuditAction, AuthMethod, KeyState, RefreshVerdict
-from cas_kit.db import NAMING_CONVENTION, text_enum
-
-String = Annotated[str, mapped_column(Text)]
-Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
-Document = Annotated[dict[str, Any], mapped_column(JSONB)]
-
-
-class Base(DeclarativeBase):
-    """Base of this service's tables."""
-
-    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata, merge_metadata
+from cas_auth.models.schema import Base, Document, Instant, String
 
 
 class User(Base):
     """Somebody who can sign in."""
 
     __tablename__ = "users"
+    # Pages of the admin list, newest first; and addresses by how they begin.
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index("ix_users_email_pattern", "email", postgresql_ops={"email": "text_pattern_ops"}),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[String | None] = mapped_column(unique=True)
@@ -47,10 +28,20 @@ class User(Base):
     phone: Mapped[String | None] = mapped_column(unique=True)
     phone_confirmed_at: Mapped[Instant | None]
     password_hash: Mapped[String | None]
+    role: Mapped[String] = mapped_column(default=TOKEN_ROLE, server_default=TOKEN_ROLE)
+    is_anonymous: Mapped[bool] = mapped_column(default=False, server_default=false())
+    new_email: Mapped[String | None]
+    new_email_confirmations: Mapped[int] = mapped_column(default=0, server_default="0")
     app_metadata: Mapped[Document]
     app_roles_version: Mapped[int] = mapped_column(BigInteger, default=0)
     user_metadata: Mapped[Document]
+    invited_at: Mapped[Instant | None]
+    confirmation_sent_at: Mapped[Instant | None]
+    recovery_sent_at: Mapped[Instant | None]
+    email_change_sent_at: Mapped[Instant | None]
+    reauthentication_sent_at: Mapped[Instant | None]
     last_sign_in_at: Mapped[Instant | None]
+    deleted_at: Mapped[Instant | None]
     banned_until: Mapped[Instant | None]
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
@@ -65,8 +56,11 @@ class User(Base):
         return cls(
             id=user_id,
             email=email,
-            app_metadata=domain.email_app_metadata(),
+            role=TOKEN_ROLE,
+            is_anonymous=False,
+            app_metadata=email_app_metadata(),
             user_metadata=user_metadata,
+            confirmation_sent_at=now,
             created_at=now,
             updated_at=now,
             identities=[],
@@ -97,7 +91,7 @@ class User(Base):
         self.email = email
         self.email_confirmed_at = self.updated_at = now
         for identity in self.identities:
-            if identity.provider == domain.Provider.EMAIL:
+            if identity.provider == Provider.EMAIL:
                 identity.change_email(email, now=now)
 
     def merge_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:
@@ -105,7 +99,7 @@ class User(Base):
 
         :raises InvalidRequest: the result is too large.
         """
-        self.user_metadata = domain.merge_metadata(self.user_metadata, changes)
+        self.user_metadata = merge_metadata(self.user_metadata, changes)
         self.updated_at = now
 
     def set_app_roles(
@@ -141,83 +135,3 @@ class Identity(Base):
         """Follow the user's address."""
         self.identity_data = {**self.identity_data, "email": email, "email_verified": True}
         self.updated_at = now
-
-
-class UserSession(Base):
-    """One signed-in device. Its refresh tokens are numbered; only the number of the newest is kept."""
-
-    __tablename__ = "sessions"
-    __table_args__ = (Index(None, "user_id"),)
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
-    aal: Mapped[AssuranceLevel] = mapped_column(text_enum(AssuranceLevel, name="aal"))
-    amr: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    refresh_counter: Mapped[int] = mapped_column(BigInteger, default=0)
-    refreshed_at: Mapped[Instant]
-    created_at: Mapped[Instant]
-
-    user: Mapped[User] = relationship(lazy="raise")
-
-    @classmethod
-    def start(cls, user: User, method: AuthMethod, *, session_id: UUID, now: datetime) -> "UserSession":
-        """A new session of `user`, proven by `method`."""
-        user.last_sign_in_at = now
-        return cls(
-            id=session_id,
-            user_id=user.id,
-            aal=AssuranceLevel.AAL1,
-            amr=[{"method": method, "timestamp": int(now.timestamp())}],
-            refresh_counter=0,
-            refreshed_at=now,
-            created_at=now,
-        )
-
-    def present(self, counter: int, *, now: datetime, reuse_interval: timedelta) -> RefreshVerdict:
-        """Judge the refresh token of this number, and move on to the next one where it is the newest."""
-        verdict = domain.judge_refresh(
-            counter,
-            current=self.refresh_counter,
-            rotated_at=self.refreshed_at,
-            now=now,
-            reuse_interval=reuse_interval,
-        )
-        if verdict is RefreshVerdict.ROTATE:
-            self.refresh_counter += 1
-            self.refreshed_at = now
-        return verdict
-
-
-class StoredSigningKey(Base):
-    """A signing key, encrypted; the public half follows from it."""
-
-    __tablename__ = "signing_keys"
-
-    kid: Mapped[String] = mapped_column(primary_key=True)
-    state: Mapped[KeyState] = mapped_column(text_enum(KeyState, name="state"))
-    sealed_private_key: Mapped[bytes] = mapped_column(LargeBinary)
-    created_at: Mapped[Instant]
-
-
-Index(
-    "uq_signing_keys_current",
-    StoredSigningKey.state,
-    unique=True,
-    postgresql_where=StoredSigningKey.state == KeyState.CURRENT,
-)
-
-
-class AuditEntry(Base):
-    """Something that happened. A trigger refuses to change or delete entries; only ip and user_agent can be blanked."""
-
-    __tablename__ = "audit_log"
-    __table_args__ = (Index(None, "actor_id"), Index(None, "created_at"))
-
-    id: Mapped[int] = mapped_column(BigInteger, Numbered(always=True), primary_key=True)
-    actor_id: Mapped[UUID | None]
-    session_id: Mapped[UUID | None]
-    action: Mapped[AuditAction] = mapped_column(text_enum(AuditAction, name="action"))
-    request_id: Mapped[String]
-    ip: Mapped[str | None] = mapped_column(INET)
-    user_agent: Mapped[String | None]
-    created_at: Mapped[Instant]

@@ -1,0 +1,73 @@
+"""Who can sign in: addresses, passwords and metadata (docs/spec/auth-protocol.md 1.2, 4)."""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+
+from cas_auth.domain.refusals import InvalidRequest, WeakPassword
+
+EMAIL_MAX_CHARACTERS = 320  # 64 before the @ and 255 after it (RFC 5321); longer text is not worth parsing
+PASSWORD_MAX_BYTES = 1024
+# The access token carries the metadata, and services refuse tokens beyond 8 KiB.
+METADATA_MAX_BYTES = 4096
+# The database role of the protocol, not a role of the marketplace.
+TOKEN_ROLE = "authenticated"  # noqa: S105  a role name
+
+
+class Provider(StrEnum):
+    EMAIL = "email"
+
+
+def canonical_email(text: str, *, allow_test_domains: bool = False) -> str:
+    """The one spelling an address is stored and looked up in. Asks no name server.
+
+    :raises InvalidRequest: it is not an address.
+    """
+    try:
+        if len(text) > EMAIL_MAX_CHARACTERS:
+            raise EmailNotValidError
+        address = validate_email(
+            text.strip(), check_deliverability=False, test_environment=allow_test_domains
+        )
+    except EmailNotValidError as error:
+        raise InvalidRequest("Unable to validate email address: invalid format") from error
+    return address.normalized.lower()
+
+
+def lookup_email(text: str) -> str:
+    """The spelling to look an address up in; text that is no address finds nobody."""
+    try:
+        return canonical_email(text, allow_test_domains=True)
+    except InvalidRequest:
+        return text
+
+
+def check_password(password: str, *, min_length: int) -> None:
+    """Refuse a password nobody should choose or nobody can type.
+
+    :raises WeakPassword: it is shorter than `min_length` characters.
+    :raises InvalidRequest: it is longer than `PASSWORD_MAX_BYTES`.
+    """
+    if len(password.encode()) > PASSWORD_MAX_BYTES:
+        raise InvalidRequest(f"Password cannot be longer than {PASSWORD_MAX_BYTES} bytes")
+    if len(password) < min_length:
+        raise WeakPassword(f"Password should be at least {min_length} characters.", reasons=["length"])
+
+
+def merge_metadata(current: Mapping[str, Any], changes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Lay `changes` over `current`; a null removes its key.
+
+    :raises InvalidRequest: the result does not fit into an access token.
+    """
+    merged = {key: value for key, value in {**current, **(changes or {})}.items() if value is not None}
+    if len(json.dumps(merged, separators=(",", ":"))) > METADATA_MAX_BYTES:
+        raise InvalidRequest(f"User metadata cannot be larger than {METADATA_MAX_BYTES} bytes")
+    return merged
+
+
+def email_app_metadata() -> dict[str, Any]:
+    """What tokens say of somebody who signed up with an address."""
+    return {"provider": Provider.EMAIL, "providers": [Provider.EMAIL]}

@@ -1,0 +1,56 @@
+"""How sessions are proven, renewed and ended (docs/spec/auth-protocol.md 2)."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class AuthMethod(StrEnum):
+    """How a session was proven; a value of the `amr` claim."""
+
+    PASSWORD = "password"  # noqa: S105  a method name
+    OTP = "otp"
+    TOTP = "totp"
+    OAUTH = "oauth"
+    RECOVERY = "recovery"
+    INVITE = "invite"
+    MAGIC_LINK = "magiclink"
+    EMAIL_SIGNUP = "email/signup"
+    EMAIL_CHANGE = "email_change"
+    ANONYMOUS = "anonymous"
+
+
+class AssuranceLevel(StrEnum):
+    AAL1 = "aal1"
+    AAL2 = "aal2"
+
+
+class LogoutScope(StrEnum):
+    GLOBAL = "global"
+    LOCAL = "local"
+    OTHERS = "others"
+
+
+class RefreshVerdict(StrEnum):
+    """What becomes of a genuine refresh token."""
+
+    ROTATE = "rotate"
+    REPEAT = "repeat"
+    REUSED = "reused"
+    UNKNOWN = "unknown"
+
+
+def judge_refresh(
+    presented: int, *, current: int, rotated_at: datetime, now: datetime, reuse_interval: timedelta
+) -> RefreshVerdict:
+    """Hold the counter of a refresh token against its session's (docs/spec/auth-protocol.md 2.3).
+
+    One behind is forgiven at any time: the client never saved the answer. Further behind is forgiven while the last
+    rotation is young. What is older was stolen, or the thief has rotated already.
+    """
+    if presented > current:
+        return RefreshVerdict.UNKNOWN
+    if presented == current:
+        return RefreshVerdict.ROTATE
+    if presented == current - 1 or now - rotated_at <= reuse_interval:
+        return RefreshVerdict.REPEAT
+    return RefreshVerdict.REUSED

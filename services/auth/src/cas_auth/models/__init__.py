@@ -1,0 +1,23 @@
+"""The tables of the auth service, and the state changes of their rows."""
+
+from cas_auth.models.audit import AuditEntry
+from cas_auth.models.keys import StoredSigningKey
+from cas_auth.models.mails import Mail
+from cas_auth.models.one_time_tokens import FlowState, OneTimeToken
+from cas_auth.models.schema import Base, outbox_messages
+from cas_auth.models.sessions import RevokedSession, UserSession
+from cas_auth.models.users import Identity, User
+
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "FlowState",
+    "Identity",
+    "Mail",
+    "OneTimeToken",
+    "RevokedSession",
+    "StoredSigningKey",
+    "User",
+    "UserSession",
+    "outbox_messages",
+]

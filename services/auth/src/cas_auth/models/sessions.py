@@ -1,0 +1,76 @@
+"""Signed-in devices."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.dialects.postgresql import INET, JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from cas_auth.domain.audit import Origin
+from cas_auth.domain.sessions import AssuranceLevel, AuthMethod, RefreshVerdict, judge_refresh
+from cas_auth.models.schema import Base, Instant, String
+from cas_auth.models.users import User
+from cas_kit.db import text_enum
+
+
+class UserSession(Base):
+    """One signed-in device. Its refresh tokens are numbered; only the number of the newest is kept."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    aal: Mapped[AssuranceLevel] = mapped_column(text_enum(AssuranceLevel, name="aal"))
+    amr: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    refresh_counter: Mapped[int] = mapped_column(BigInteger, default=0)
+    refreshed_at: Mapped[Instant]
+    ip: Mapped[str | None] = mapped_column(INET)
+    user_agent: Mapped[String | None]
+    created_at: Mapped[Instant]
+
+    user: Mapped[User] = relationship(lazy="raise")
+
+    @classmethod
+    def start(
+        cls, user: User, method: AuthMethod, *, session_id: UUID, origin: Origin, now: datetime
+    ) -> "UserSession":
+        """A new session of `user`, proven by `method`."""
+        user.last_sign_in_at = now
+        return cls(
+            id=session_id,
+            user_id=user.id,
+            aal=AssuranceLevel.AAL1,
+            amr=[{"method": method, "timestamp": int(now.timestamp())}],
+            refresh_counter=0,
+            refreshed_at=now,
+            ip=origin.ip,
+            user_agent=origin.device,
+            created_at=now,
+        )
+
+    def present(self, counter: int, *, now: datetime, reuse_interval: timedelta) -> RefreshVerdict:
+        """Judge the refresh token of this number, and move on to the next one where it is the newest."""
+        verdict = judge_refresh(
+            counter,
+            current=self.refresh_counter,
+            rotated_at=self.refreshed_at,
+            now=now,
+            reuse_interval=reuse_interval,
+        )
+        if verdict is RefreshVerdict.ROTATE:
+            self.refresh_counter += 1
+            self.refreshed_at = now
+        return verdict
+
+
+class RevokedSession(Base):
+    """A session that ended while access tokens of it may still be valid."""
+
+    __tablename__ = "revoked_sessions"
+    __table_args__ = (Index(None, "until"),)
+
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    until: Mapped[Instant]

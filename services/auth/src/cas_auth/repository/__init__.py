@@ -1,0 +1,1 @@
+"""Every SQL statement of the auth service, one module for each table or two."""

@@ -1,0 +1,80 @@
+"""Mailed tokens, and the flows they may belong to."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from cas_auth.domain.one_time_tokens import TokenKind
+from cas_auth.models import FlowState, OneTimeToken
+
+
+def replace_token(session: Session, token: OneTimeToken) -> None:
+    """Add a token; the user's earlier one of the same kind proves nothing any more."""
+    delete_tokens(session, user_id=token.user_id, kinds={token.kind})
+    session.add(token)
+    session.flush()
+
+
+def find_token_by_link(
+    session: Session, *, digest: bytes, kinds: Collection[TokenKind]
+) -> OneTimeToken | None:
+    """The token of this link, locked."""
+    return session.scalar(
+        select(OneTimeToken)
+        .where(OneTimeToken.link_digest == digest, OneTimeToken.kind.in_(kinds))
+        .with_for_update()
+    )
+
+
+def list_tokens_of_address(
+    session: Session, *, address: str, kinds: Collection[TokenKind]
+) -> list[OneTimeToken]:
+    """The tokens that were mailed to this address, locked; newest first."""
+    return list(
+        session.scalars(
+            select(OneTimeToken)
+            .where(OneTimeToken.address == address, OneTimeToken.kind.in_(kinds))
+            .order_by(OneTimeToken.created_at.desc(), OneTimeToken.id)
+            .with_for_update()
+        )
+    )
+
+
+def find_token(session: Session, *, user_id: UUID, kind: TokenKind) -> OneTimeToken | None:
+    """The user's token of this kind, locked."""
+    return session.scalar(
+        select(OneTimeToken)
+        .where(OneTimeToken.user_id == user_id, OneTimeToken.kind == kind)
+        .with_for_update()
+    )
+
+
+def count_attempt(session: Session, *, token_id: UUID) -> None:
+    """Remember that somebody guessed wrong."""
+    session.execute(
+        update(OneTimeToken).where(OneTimeToken.id == token_id).values(attempts=OneTimeToken.attempts + 1)
+    )
+
+
+def delete_tokens(session: Session, *, user_id: UUID, kinds: Collection[TokenKind] | None = None) -> None:
+    """Let the user's tokens, of these kinds or of all, prove nothing any more."""
+    deletion = delete(OneTimeToken).where(OneTimeToken.user_id == user_id)
+    session.execute(deletion if kinds is None else deletion.where(OneTimeToken.kind.in_(kinds)))
+
+
+def lock_flow(session: Session, *, flow_id: UUID) -> FlowState | None:
+    """The flow of this id, once no other transaction is changing it."""
+    return session.scalar(select(FlowState).where(FlowState.id == flow_id).with_for_update())
+
+
+def lock_flow_by_code(session: Session, *, digest: bytes) -> FlowState | None:
+    """The flow whose code has this digest, once no other transaction is changing it."""
+    return session.scalar(select(FlowState).where(FlowState.auth_code_digest == digest).with_for_update())
+
+
+def delete_flows(session: Session, *, created_before: datetime) -> None:
+    """Forget flows that nobody came back to."""
+    session.execute(delete(FlowState).where(FlowState.created_at < created_before))

@@ -1,0 +1,52 @@
+"""Sessions, and the end of them."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, bindparam, delete, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from cas_auth.models import User, UserSession
+
+_SESSION_WITH_USER = (
+    select(UserSession)
+    .where(UserSession.id == bindparam("session_id"), UserSession.user_id == bindparam("user_id"))
+    .options(joinedload(UserSession.user).joinedload(User.identities))
+)
+
+
+def find_session_with_user(session: Session, *, session_id: UUID, user_id: UUID) -> UserSession | None:
+    """The user's session, with the user and their identities."""
+    return (
+        session.execute(_SESSION_WITH_USER, {"session_id": session_id, "user_id": user_id})
+        .unique()
+        .scalar_one_or_none()
+    )
+
+
+def lock_session(session: Session, *, session_id: UUID) -> UserSession | None:
+    """The session with its user, once no other transaction is refreshing it."""
+    return session.scalar(
+        select(UserSession)
+        .where(UserSession.id == session_id)
+        .options(selectinload(UserSession.user).selectinload(User.identities))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def end_session(session: Session, *, session_id: UUID) -> int:
+    """End one session; the number of sessions ended."""
+    return _end(session, UserSession.id == session_id)
+
+
+def end_sessions(session: Session, *, user_id: UUID, except_id: UUID | None = None) -> int:
+    """End the user's sessions, but for one; the number of sessions ended."""
+    ending = [UserSession.user_id == user_id]
+    if except_id is not None:
+        ending.append(UserSession.id != except_id)
+    return _end(session, *ending)
+
+
+def _end(session: Session, *conditions: ColumnElement[bool]) -> int:
+    """The one place where sessions end."""
+    return len(session.scalars(delete(UserSession).where(*conditions).returning(UserSession.id)).all())

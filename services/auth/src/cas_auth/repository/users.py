@@ -1,0 +1,143 @@
+"""Users, their identities and their credentials."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, selectinload
+
+from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata
+from cas_auth.domain.refusals import EmailExists, UserNotFound
+from cas_auth.models import Identity, User
+from cas_auth.repository.sessions import end_sessions
+
+_CREDENTIALS_BY_EMAIL = select(User.id, User.password_hash).where(User.email == bindparam("email"))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What proves a user; no hash when they sign in without a password."""
+
+    user_id: UUID
+    password_hash: str | None
+
+
+def find_credentials(connection: Connection, *, email: str) -> Credentials | None:
+    """The credentials of the user with this address."""
+    row = connection.execute(_CREDENTIALS_BY_EMAIL, {"email": email}).one_or_none()
+    return Credentials(row.id, row.password_hash) if row else None
+
+
+def add_email_user(
+    session: Session,
+    *,
+    user_id: UUID,
+    identity_id: UUID,
+    email: str,
+    password_hash: str | None,
+    user_metadata: dict[str, Any],
+    confirmed_at: datetime | None,
+    now: datetime,
+) -> User | None:
+    """Add a user with their e-mail identity; None, and nothing added, when the address is taken."""
+    statement = (
+        insert(User)
+        .values(
+            id=user_id,
+            email=email,
+            email_confirmed_at=confirmed_at,
+            confirmation_sent_at=None if confirmed_at else now,
+            password_hash=password_hash,
+            role=TOKEN_ROLE,
+            app_metadata=email_app_metadata(),
+            app_roles_version=0,
+            user_metadata=user_metadata,
+            created_at=now,
+            updated_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=[User.email])
+        .returning(User.id)
+    )
+    if session.scalar(statement) is None:
+        return None
+    session.add(
+        Identity(
+            id=identity_id,
+            user_id=user_id,
+            provider=Provider.EMAIL,
+            provider_id=str(user_id),
+            identity_data={
+                "sub": str(user_id),
+                "email": email,
+                "email_verified": confirmed_at is not None,
+                "phone_verified": False,
+            },
+            last_sign_in_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    session.flush()
+    return lock_user(session, user_id=user_id)
+
+
+def get_user(session: Session, *, user_id: UUID) -> User:
+    """The user, without identities.
+
+    :raises UserNotFound: there is none.
+    """
+    if (user := session.get(User, user_id)) is None:
+        raise UserNotFound
+    return user
+
+
+def lock_user(session: Session, *, user_id: UUID) -> User | None:
+    """The user with identities, as they are once no other transaction is changing them."""
+    return session.scalar(
+        select(User)
+        .where(User.id == user_id)
+        .options(selectinload(User.identities))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def user_exists(session: Session, *, user_id: UUID) -> bool:
+    """Whether there is such a user."""
+    return session.scalar(select(User.id).where(User.id == user_id)) is not None
+
+
+def save_email(session: Session) -> None:
+    """Write a changed address.
+
+    :raises EmailExists: it belongs to somebody else.
+    """
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise EmailExists from error
+
+
+def find_user_by_email(session: Session, *, email: str, lock: bool = False) -> User | None:
+    """The user with this address, with identities.
+
+    :param lock: keep others from changing them until this transaction ends.
+    """
+    statement = select(User).where(User.email == email).options(selectinload(User.identities))
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return session.scalar(statement)
+
+
+def delete_user(session: Session, *, user_id: UUID) -> int:
+    """Remove sessions, then identities, then the user; the number of rows removed."""
+    ended = end_sessions(session, user_id=user_id)
+    removals = (
+        delete(Identity).where(Identity.user_id == user_id).returning(Identity.id),
+        delete(User).where(User.id == user_id).returning(User.id),
+    )
+    return ended + sum(len(session.scalars(removal).all()) for removal in removals)
