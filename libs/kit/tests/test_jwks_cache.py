@@ -1,63 +1,23 @@
 """The issuer's keys are fetched seldom, renewed in time, and kept through an outage."""
 
 import base64
-import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from cas_kit.errors import Unauthenticated, Unavailable
 from cas_kit.jwks import JwksCache
-from cas_kit.testing import Issuer, until
+from cas_kit.testing import Issuer, JwksServer, until
 from cas_kit.testing.issuer import AUDIENCE, ISSUER
 from cas_kit.tokens import TokenVerifier
 
 REAL = Issuer()
 
 
-class JwksServer:
-    """Publishes keys over HTTP, counts how often it is asked, and can hold back, fail or talk nonsense."""
-
-    def __init__(self):
-        self.document = {"keys": [REAL.jwk]}
-        self.status = 200
-        self.asked = 0
-        self.answering = threading.Event()
-        self.answering.set()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked += 1
-                outer.answering.wait(10)
-                body = json.dumps(outer.document).encode()
-                self.send_response(outer.status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                """Not into the test's output."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/jwks.json"
-
-    def close(self):
-        self.answering.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 @pytest.fixture
 def server():
-    running = JwksServer()
-    yield running
-    running.close()
+    with JwksServer(REAL.jwk) as running:
+        yield running
 
 
 @pytest.fixture
@@ -75,7 +35,7 @@ class TestJwksCache:
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(keys.key, [REAL.kid] * 40))
         assert {key.key_id for key in found} == {REAL.kid}
-        assert server.asked == 1
+        assert len(server.asked) == 1
 
     def test_verifies_tokens(self, keys):
         verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys)
@@ -88,21 +48,21 @@ class TestJwksCache:
         clock[0] += 5
         with ThreadPoolExecutor(8) as pool:
             assert not any(pool.map(keys.key, [f"forged-{n}" for n in range(40)]))
-        assert server.asked == 2
+        assert len(server.asked) == 2
         clock[0] += 5
         assert keys.key("forged") is None
-        assert server.asked == 3
+        assert len(server.asked) == 3
 
     def test_picks_up_a_new_key(self, keys, server, clock):
         keys.key(REAL.kid)
-        server.document = {"keys": [REAL.jwk, Issuer(kid="new").jwk]}
+        server.publish(REAL.jwk, Issuer(kid="new").jwk)
         assert keys.key("new") is None, "within the hold-off"
         clock[0] += 5
         assert keys.key("new").key_id == "new"
 
     def test_lets_go_of_a_withdrawn_key(self, keys, server, clock):
         keys.key(REAL.kid)
-        server.document = {"keys": [Issuer(kid="new").jwk]}
+        server.publish(Issuer(kid="new").jwk)
         clock[0] += 599
         assert keys.key(REAL.kid)
         clock[0] += 2
@@ -117,7 +77,7 @@ class TestJwksCache:
             clock[0] += 601
             assert keys.key(REAL.kid)
         assert keys.key("other") is None
-        assert server.asked == 4
+        assert len(server.asked) == 4
 
     def test_keeps_its_keys_while_the_issuer_is_away(self, keys, server, clock):
         keys.key(REAL.kid)
@@ -132,7 +92,7 @@ class TestJwksCache:
         server.answering.clear()
         with ThreadPoolExecutor(1) as pool:
             renewing = pool.submit(keys.key, REAL.kid)
-            until(lambda: server.asked == 2)
+            until(lambda: len(server.asked) == 2)
             assert keys.key(REAL.kid)
             assert not renewing.done()
             server.answering.set()
@@ -162,6 +122,6 @@ class TestJwksCache:
             "kid": "shared",
             "alg": "HS256",
         }
-        server.document = {"keys": [nameless, shared, REAL.jwk]}
+        server.publish(nameless, shared, REAL.jwk)
         assert keys.key("shared") is None
         assert keys.key(REAL.kid)

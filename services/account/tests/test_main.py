@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 
 from cas_account import main
 from cas_account.settings import Settings
+from cas_kit.issuers import Subjects, TrustedIssuer, local_user_id
+from cas_kit.testing import Issuer, JwksServer
 
 
 @pytest.fixture
@@ -44,6 +46,21 @@ class TestBuild:
             "redis": "ok",
         }
         assert (statuses["auth"], report["status"]) == ("error", "error")
+
+
+class TestTrustedIssuers:
+    def test_bring_users_of_their_own(self, settings, database):
+        with JwksServer() as server:
+            project = Issuer(url=f"{server.url}/auth/v1")
+            server.publish(project.jwk)
+            entry = TrustedIssuer(issuer=project.url, algorithm="ES256")
+            service = main.build(settings.model_copy(update={"trusted_issuers": (entry,)}))
+            with TestClient(service.app) as client:
+                profile = client.get("/api/profile", headers=project.bearer("auth0|ada")).json()
+            for close in service.close:
+                close()
+        expected = local_user_id("auth0|ada", issuer=project.url, subjects=Subjects.DERIVED)
+        assert (profile["id"], profile["email"]) == (str(expected), "ada@example.com")
 
 
 class TestCommandLine:

@@ -57,6 +57,11 @@ class TestFirstCall:
             2,
         )
 
+    @pytest.mark.parametrize("role", ["service_role", "supabase_admin"])
+    def test_of_a_program_is_refused_and_creates_nothing(self, client, issuer, database, role):
+        answer = client.get(PATH, headers=issuer.bearer(role=role))
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
     def test_of_an_erased_user_is_refused_and_creates_nothing(self, ada, issuer, database, user_id, now):
         assert ada.get(PATH).status_code == 200
         with database.transaction() as session:

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -10,9 +11,10 @@ import httpx
 import jwt
 import structlog
 from jwt import PyJWK, PyJWKSet
+from pydantic import SecretStr
 
 from cas_kit.errors import Unavailable
-from cas_kit.issuers import Algorithm
+from cas_kit.issuers import PUBLISHED, Algorithm
 
 log = structlog.get_logger(__name__)
 
@@ -25,21 +27,25 @@ class KeySource(Protocol):
 
 
 class JwksCache:
-    """The issuer's published keys, fetched when an unknown key id turns up.
+    """An issuer's published keys, fetched when an unknown key id turns up.
 
     At most one fetch every `hold_off`, so that forged key ids cannot make us hammer the issuer. Keys are fetched again
     after `max_age`; while the issuer is away, the known ones stay in use.
+
+    :param algorithms: keys of others are none.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        algorithms: Collection[Algorithm] = PUBLISHED,
         hold_off: timedelta = timedelta(seconds=5),
         max_age: timedelta = timedelta(minutes=10),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
+        self._algorithms = algorithms
         self._hold_off = hold_off.total_seconds()
         self._max_age = max_age.total_seconds()
         self._monotonic = monotonic
@@ -77,17 +83,31 @@ class JwksCache:
     def _fetch(self) -> None:
         try:
             answer = httpx.get(self._url, timeout=2.0).raise_for_status()
-            self._keys = usable_keys(answer.json())
+            self._keys = usable_keys(answer.json(), algorithms=self._algorithms)
         except (httpx.HTTPError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
             log.warning("jwks_fetch_failed", reason=type(error).__name__)
         else:
             self._fetched_at = self._monotonic()
 
 
-def usable_keys(document: Mapping[str, Any]) -> dict[str, PyJWK]:
-    """The ES256 keys of a JWKS document by key id.
+def usable_keys(
+    document: Mapping[str, Any], *, algorithms: Collection[Algorithm] = PUBLISHED
+) -> dict[str, PyJWK]:
+    """The keys of a JWKS document that verify signatures of these algorithms, by key id.
+
+    A key has the one algorithm that it names itself, or that follows from its type.
 
     :raises jwt.PyJWTError: the document holds no key at all.
     """
     keys = PyJWKSet.from_dict(dict(document)).keys
-    return {key.key_id: key for key in keys if key.key_id and key.algorithm_name == Algorithm.ES256}
+    return {
+        key.key_id: key
+        for key in keys
+        if isinstance(key.key_id, str) and key.algorithm_name in algorithms and key.public_key_use != "enc"
+    }
+
+
+def shared_key(secret: SecretStr) -> PyJWK:
+    """The key of HS256 tokens."""
+    octets = urlsafe_b64encode(secret.get_secret_value().encode()).rstrip(b"=").decode()
+    return PyJWK({"kty": "oct", "alg": Algorithm.HS256, "k": octets})

@@ -7,6 +7,8 @@ from typing import Self
 from pydantic import Field, RedisDsn, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cas_kit.issuers import TrustedIssuer, check_issuers
+
 
 class Environment(StrEnum):
     DEVELOPMENT = "development"
@@ -40,10 +42,18 @@ class ServiceSettings(BaseSettings):
     issuer: str = "http://localhost:8000/auth/v1"
     audience: str = "authenticated"
     jwks_url: str = "http://127.0.0.1:8101/auth/v1/.well-known/jwks.json"
+    # Whose tokens are good beside our own, as a JSON list (docs/adr/0015).
+    trusted_issuers: tuple[TrustedIssuer, ...] = ()
 
     # Load balancers need this long to see that the service is no longer ready (docs/adr/0012).
     drain_delay: timedelta = timedelta(seconds=2)
     drain_timeout: timedelta = timedelta(seconds=10)
+
+    @model_validator(mode="after")
+    def check_trusted_issuers(self) -> Self:
+        """Two sources of keys for one issuer, or another word for our own, would be a mistake."""
+        check_issuers(self.trusted_issuers, own=self.issuer, audience=self.audience)
+        return self
 
     @model_validator(mode="after")
     def refuse_default_secrets(self) -> Self:

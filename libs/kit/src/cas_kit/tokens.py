@@ -1,29 +1,37 @@
 """Access tokens: who is calling, proven by a signature (docs/spec/auth-protocol.md 2.1)."""
 
+import json
 import re
 import threading
 import time
+from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import jwt
+from jwt import PyJWK
 
 from cas_kit.errors import Unauthenticated
-from cas_kit.issuers import Algorithm
-from cas_kit.jwks import KeySource
+from cas_kit.issuers import Algorithm, Subjects, TrustedIssuer, local_user_id
+from cas_kit.jwks import JwksCache, KeySource, shared_key
 
+ALGORITHMS = tuple(Algorithm)
 LEEWAY = timedelta(seconds=30)  # clocks of two machines may differ this much
 CACHED_TOKENS = 20_000
 # A token that was seen outlives the withdrawal of its key no longer than this, whatever its own expiry.
 REMEMBERED_FOR = timedelta(minutes=10)
 MAX_TOKEN_BYTES = 8_192
 LATEST_INSTANT = 253_402_300_799  # the last second of the year 9999
-REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})  # keys come from our JWKS only
+REFUSED_HEADERS = frozenset(
+    {"jku", "jwk", "x5u", "x5c", "crit", "b64"}
+)  # keys come from the issuer's JWKS only
+# Tokens of programs that may do everything (docs/spec/auth-protocol.md 1): they are nobody's.
+SERVICE_ROLES = ("service_role", "supabase_admin")
 # Python's base64 skips foreign characters, so that many spellings of one token would pass.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
@@ -36,27 +44,59 @@ class SubjectNotAUser(Unauthenticated):
 class Principal:
     """The user a request acts for.
 
-    `claims` are the verified ones; `digest` identifies the token without revealing it.
+    `issuer` says who vouches for them; `claims` are the verified ones; `digest` identifies the token without
+    revealing it.
     """
 
     user_id: UUID
     session_id: str
+    issuer: str
     claims: Mapping[str, Any]
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """What makes a token of one issuer good. Its keys verify nobody else's tokens."""
+
+    issuer: str
+    audience: str
+    subjects: Subjects
+    keys: KeySource | None = None
+    secret: PyJWK | None = None
+
+    def key(self, header: Mapping[str, Any]) -> PyJWK | None:
+        """The key that has to have signed a token with this header; which algorithm it is for, the key says.
+
+        A secret has no id: it is tried whatever `kid` says, and for HS256 alone.
+        """
+        kid, algorithm = header.get("kid"), header.get("alg")
+        if algorithm == Algorithm.HS256 and self.secret is not None:
+            return self.secret
+        if self.keys is None or algorithm not in ALGORITHMS or not kid:
+            return None
+        return self.keys.key(kid)
+
+
 class TokenVerifier:
-    """Checks tokens of one issuer and remembers the good ones for a while.
+    """Checks tokens of our own issuer and of those we trust, and remembers the good ones for a while.
 
     A verified token costs one hash and one look-up; ES256 itself costs 0.2 ms (benchmarks/README.md).
     """
 
     def __init__(
-        self, *, issuer: str, audience: str, keys: KeySource, now: Callable[[], float] = time.time
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        keys: KeySource,
+        trusted: Sequence[TrustedIssuer] = (),
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
-        self._audience = audience
-        self._keys = keys
+        self._trusts = {issuer: _Trust(issuer, audience, Subjects.SAME, keys)}
+        for entry in trusted:
+            self._trusts[entry.issuer] = _extended(self._trusts.get(entry.issuer), entry)
         self._now = now
         self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._lock = threading.Lock()
@@ -69,15 +109,15 @@ class TokenVerifier:
         return principal if self._now() < until else None
 
     def verify(self, token: str) -> Principal:
-        """The principal of `token`. May fetch keys: not for the event loop.
+        """The user of `token`. May fetch keys: not for the event loop.
 
-        :raises Unauthenticated: it is malformed, foreign, expired, or signed by no key of the issuer.
+        :raises Unauthenticated: it is malformed, foreign, expired, signed by no key of its issuer, or a service role's.
         :raises Unavailable: the issuer's keys cannot be had.
         """
         if (principal := self.remembered(token)) is not None:
             return principal
-        claims = self._claims(token)
-        principal = _principal(claims, _digest(token))
+        trust, claims = self._checked(token)
+        principal = _principal(trust, claims, _digest(token))
         until = min(claims["exp"] + LEEWAY.total_seconds(), self._now() + REMEMBERED_FOR.total_seconds())
         with self._lock:
             self._verified[principal.digest] = (until, principal)
@@ -85,48 +125,108 @@ class TokenVerifier:
                 self._verified.popitem(last=False)
         return principal
 
-    def _claims(self, token: str) -> dict[str, Any]:
-        if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
-            raise Unauthenticated
-        try:
-            header = jwt.get_unverified_header(token)
-            key = self._keys.key(_kid(header))
-            if key is None:
-                raise Unauthenticated
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=[Algorithm.ES256],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=LEEWAY,
-                options={"require": ["exp", "iat", "sub", "iss", "aud"], "strict_aud": True},
-            )
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise Unauthenticated from error
-        if not all(_is_instant(claims[name]) for name in ("exp", "iat", "nbf") if name in claims):
+    def verified_claims(self, token: str) -> Mapping[str, Any]:
+        """What a token of our own issuer says, whether it is a user's or a service role's, which has no `sub`.
+
+        May fetch keys: not for the event loop.
+
+        :raises Unauthenticated: it is malformed, another issuer's, expired, or signed by no key of ours.
+        :raises Unavailable: our issuer's keys cannot be had.
+        """
+        trust, claims = self._checked(token)
+        if trust.issuer != self._issuer:
             raise Unauthenticated
         return claims
 
+    def _checked(self, token: str) -> tuple[_Trust, Mapping[str, Any]]:
+        if len(token) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(token):
+            raise Unauthenticated
+        try:
+            header, said = (_json_object(part) for part in token.split(".")[:2])
+            trust = self._trusts[said["iss"]]
+            claims = _decoded(token, trust, trust.key(header) if _is_plain(header) else None)
+        except (jwt.PyJWTError, LookupError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise Unauthenticated from error
+        if not all(_is_instant(claims[name]) for name in ("exp", "iat", "nbf") if name in claims):
+            raise Unauthenticated
+        return trust, claims
 
-def _kid(header: Mapping[str, Any]) -> str:
-    kid = header.get("kid")
-    if header.get("alg") != Algorithm.ES256 or not isinstance(kid, str) or REFUSED_HEADERS & header.keys():
+
+def _extended(known: _Trust | None, entry: TrustedIssuer) -> _Trust:
+    """What was known of an issuer, and what this entry adds."""
+    trust = known or _Trust(entry.issuer, entry.audience, entry.subjects)
+    if entry.secret is not None:
+        return replace(trust, secret=shared_key(entry.secret))
+    return replace(trust, keys=JwksCache(entry.keys_url, algorithms={entry.algorithm}))
+
+
+def _decoded(token: str, trust: _Trust, key: PyJWK | None) -> dict[str, Any]:
+    if key is None:
         raise Unauthenticated
-    return kid
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key,
+        algorithms=[key.algorithm_name],
+        issuer=trust.issuer,
+        audience=trust.audience,
+        leeway=LEEWAY,
+        options={
+            "require": ["exp", "iat", "iss", "aud"],
+            "strict_aud": True,
+            "enforce_minimum_key_length": True,
+        },
+    )
+    return claims
+
+
+def _json_object(part: str) -> dict[str, Any]:
+    """A part of a token, read strictly: of two values under one name, parsers choose differently."""
+    content = json.loads(
+        urlsafe_b64decode(part + "=" * (-len(part) % 4)),
+        object_pairs_hook=_without_duplicates,
+        parse_constant=_refused_constant,
+    )
+    if not isinstance(content, dict):
+        raise TypeError("not an object")
+    return content
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return content
+
+
+def _refused_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_plain(header: Mapping[str, Any]) -> bool:
+    """Whether a header is that of an access token and wants nothing special."""
+    kid, kind = header.get("kid", ""), header.get("typ", "JWT")
+    return (
+        isinstance(kid, str)
+        and isinstance(kind, str)
+        and kind.upper() == "JWT"
+        and not REFUSED_HEADERS & header.keys()
+    )
 
 
 def _is_instant(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LATEST_INSTANT
 
 
-def _principal(claims: Mapping[str, Any], digest: bytes) -> Principal:
+def _principal(trust: _Trust, claims: Mapping[str, Any], digest: bytes) -> Principal:
+    if claims.get("sub") is None or claims.get("role") in SERVICE_ROLES:
+        raise Unauthenticated
     try:
-        user_id = UUID(claims["sub"])
-    except (ValueError, TypeError, AttributeError) as error:
+        user_id = local_user_id(claims["sub"], issuer=trust.issuer, subjects=trust.subjects)
+    except ValueError as error:
         raise SubjectNotAUser from error
+    session_id = str(claims.get("session_id") or "")
     return Principal(
-        user_id=user_id, session_id=str(claims.get("session_id") or ""), claims=claims, digest=digest
+        user_id=user_id, session_id=session_id, issuer=trust.issuer, claims=claims, digest=digest
     )
 
 

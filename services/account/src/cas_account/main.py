@@ -51,7 +51,10 @@ def build(settings: Settings) -> Service:
             dependencies=AccountDependencies(
                 database=database,
                 verifier=TokenVerifier(
-                    issuer=settings.issuer, audience=settings.audience, keys=JwksCache(settings.jwks_url)
+                    issuer=settings.issuer,
+                    audience=settings.audience,
+                    keys=JwksCache(settings.jwks_url),
+                    trusted=settings.trusted_issuers,
                 ),
                 media_url=settings.media_url,
                 health=health,

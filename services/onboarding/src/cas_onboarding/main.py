@@ -31,7 +31,10 @@ def build(settings: Settings) -> Service:
     deliver = partial(operations.deliver_completion, database, account)
     relay = Relay(database, outbox.table, {operations.APPLY_ONBOARDING: deliver})
     verifier = TokenVerifier(
-        issuer=settings.issuer, audience=settings.audience, keys=JwksCache(settings.jwks_url)
+        issuer=settings.issuer,
+        audience=settings.audience,
+        keys=JwksCache(settings.jwks_url),
+        trusted=settings.trusted_issuers,
     )
     readiness = Readiness()
     return Service(
