@@ -30,6 +30,7 @@ RPC_CLIENT_SECONDS = Histogram(
 OUTBOX_AGE = Gauge("cas_outbox_age_seconds", "Age of the oldest message that is still tried.")
 OUTBOX_PARKED = Gauge("cas_outbox_parked", "Messages that were given up and wait for a person.")
 OUTBOX_DELIVERIES = Counter("cas_outbox_deliveries_total", "Delivery attempts.", ["topic", "result"])
+TASK_WAKEUPS = Counter("cas_task_wakeups_total", "Wake-ups sent to workers.", ["task", "result"])
 
 
 def new_request_id(offered: str | None = None) -> str:
@@ -82,8 +83,9 @@ def configure_logging(*, service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.plugins"):
+    for noisy in ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.plugins", "celery.worker.strategy"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)  # tasks say themselves how they went
 
 
 def _to_json(event: Any, **_: Any) -> bytes:

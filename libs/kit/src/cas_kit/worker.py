@@ -1,0 +1,207 @@
+"""Celery with the settings under which it neither hoards work nor runs it for ever (docs/adr/0016).
+
+A message is only a wake-up: it can be lost or come twice. The truth about what there is to do is a row, which the
+task claims, and which a sweeper finds when nobody was woken for it. So a task's arguments are ids.
+"""
+
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+from celery import Task as CeleryTask
+from celery.apps.worker import Worker
+from celery.exceptions import SecurityWarning
+from celery.platforms import EX_FAILURE, EX_OK
+from celery.worker import state
+from kombu import Queue
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from cas_kit import telemetry
+from cas_kit.errors import Unavailable
+
+# A task is told to end, and killed a little later.
+TIME_LIMIT = timedelta(seconds=60)
+TIME_TO_GIVE_UP = timedelta(seconds=10)
+# Redis delivers again what was not acknowledged for this many time limits: never what still runs.
+VISIBILITY = 3
+# Against memory that grows: a child is replaced after this many tasks, or beyond this much memory.
+TASKS_PER_CHILD = 500
+KIBIBYTES_PER_CHILD = 512 * 1024
+# Seconds. Publishing must fail soon: the caller has a row and tries again.
+CONNECT_TIMEOUT = 1.0
+SOCKET_TIMEOUT = 5.0
+# Seconds between looks at an idle connection to the broker: one that hangs is replaced within about 10 s.
+HEALTH_CHECK_INTERVAL = 4
+# Seconds. Children have that long to start on a machine that is busy.
+CHILD_START_TIMEOUT = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Task(CeleryTask[Any, Any]):
+    """A task that can be woken; when it runs, the request that caused it is bound to its logs."""
+
+    def wake(self, **ids: str) -> None:
+        """Ask a worker to run this task soon.
+
+        :raises Unavailable: the broker takes nothing right now.
+        """
+        headers = {"request_id": telemetry.request_id.get()}
+        try:
+            self.apply_async(kwargs=ids, headers=headers, retry=False)
+        except (OperationalError, RedisError, OSError) as error:
+            telemetry.TASK_WAKEUPS.labels(self.name, "failed").inc()
+            raise Unavailable from error
+        telemetry.TASK_WAKEUPS.labels(self.name, "sent").inc()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and say once how it went."""
+        token = telemetry.request_id.set(telemetry.new_request_id(self.request.get("request_id")))
+        began = time.perf_counter()
+        try:
+            result = super().__call__(*args, **kwargs)
+        except Exception:
+            log.exception("task_crashed", task=self.name)
+            raise
+        else:
+            log.info("task_done", task=self.name, seconds=round(time.perf_counter() - began, 3))
+            return result
+        finally:
+            telemetry.request_id.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedTask:
+    """What runs under which name, and where it waits.
+
+    :param name: `<service>.<verb>_<noun>`; `queue`: `<service>.<kind>`.
+    :param run: takes ids by keyword, and `**_` for those a newer sender adds; may run twice.
+    """
+
+    name: str
+    queue: str
+    run: Callable[..., None]
+
+
+def create_celery(
+    *, service: str, redis_url: str, tasks: Sequence[QueuedTask], time_limit: timedelta = TIME_LIMIT
+) -> Celery[Task]:
+    """The tasks of one service, connected to nothing: `.tasks[name].wake(...)` sends, `run_worker` runs.
+
+    :param time_limit: how long a task may run; it is told to give up 10 s before.
+    """
+    seconds = int(time_limit.total_seconds())
+    app = Celery(service, broker=redis_url, task_cls=Task, set_as_current=False)
+    app.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        task_time_limit=seconds,
+        task_soft_time_limit=seconds - int(TIME_TO_GIVE_UP.total_seconds()),
+        task_queues=[Queue(name) for name in sorted({task.queue for task in tasks})],
+        task_routes={task.name: {"queue": task.queue} for task in tasks},
+        task_create_missing_queues=False,
+        task_publish_retry=False,
+        task_serializer="json",
+        accept_content=["json"],
+        result_accept_content=["json"],
+        broker_connection_timeout=CONNECT_TIMEOUT,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_transport_options(service, seconds),
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_max_tasks_per_child=TASKS_PER_CHILD,
+        worker_max_memory_per_child=KIBIBYTES_PER_CHILD,
+        worker_proc_alive_timeout=CHILD_START_TIMEOUT,
+        # What runs when the broker goes away is finished: it would only be done again.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_remote_control=False,
+        worker_redirect_stdouts=False,
+        worker_hijack_root_logger=False,
+    )
+    for task in tasks:
+        app.task(name=task.name, shared=False)(_function(task))
+    return app
+
+
+def _function(task: QueuedTask) -> Callable[..., None]:
+    """What Celery can register: it looks too closely at methods and partials."""
+
+    def run(**ids: Any) -> None:
+        task.run(**ids)
+
+    return run
+
+
+def _transport_options(service: str, time_limit: int) -> dict[str, Any]:
+    return {
+        "global_keyprefix": f"cas-{service}-tasks:",
+        "visibility_timeout": VISIBILITY * time_limit,
+        # By default it takes up to 100 s more until a lost message is found; these make it one.
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": SOCKET_TIMEOUT,
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_keepalive": True,
+        "health_check_interval": HEALTH_CHECK_INTERVAL,
+    }
+
+
+def run_worker(app: Celery[Task], *, concurrency: int) -> None:
+    """Run tasks of every queue until SIGTERM or SIGINT, finish those that run, and end the process.
+
+    :param concurrency: how many processes run tasks.
+    """
+    # It warns of root, who may run in a container; what it fears are pickled messages, and those are refused.
+    warnings.simplefilter("ignore", SecurityWarning)
+    signals.setup_logging.connect(_keep_logging, weak=False)
+    signals.worker_ready.connect(_say_ready, weak=False)
+    worker = _Worker(
+        app=app,
+        concurrency=concurrency,
+        loglevel="INFO",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    log.info("worker_stopped")
+    sys.exit(worker.exitcode)
+
+
+class _Worker(Worker):
+    """Celery's program with two signals, and nothing printed between the log lines."""
+
+    _told_to_stop = False
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Stop after what runs at the first signal, at once at the second."""
+        del worker
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._told_to_stop:
+            state.should_terminate = EX_FAILURE  # type: ignore[assignment]
+        self._told_to_stop = True
+        state.should_stop = EX_OK  # type: ignore[assignment]
+
+
+def _keep_logging(**_: object) -> None:
+    """Being there is enough: Celery then leaves the logs as they are."""
+
+
+def _say_ready(**_: object) -> None:
+    log.info("worker_started")
