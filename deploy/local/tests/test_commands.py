@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from cas_local import commands
+from cas_local.errors import CannotRun
 from cas_local.ports import free_port
 from cas_local.settings import Settings
 
@@ -103,6 +105,25 @@ def test_status_tells_what_runs_and_down_stops_it(running, settings, running_on,
     assert not running_on(settings.data)
     commands.down(settings)
     assert capsys.readouterr().out == "Stopped.\nNot running.\n"
+
+
+def test_runs_a_command_of_a_service_with_its_settings(running, settings, capfd):
+    _, _, state = running
+    assert commands.execute(settings, service="notes", words=["show-settings"]) == 0
+    shown = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert shown["CAS_NOTES_REST_PORT"] == url_of(state, "notes").rpartition(":")[2]
+    assert shown["CAS_NOTES_DATABASE_URL"]
+    with pytest.raises(CannotRun, match="There is no service letters; there are auth, notes"):
+        commands.execute(settings, service="letters", words=[])
+
+
+def test_runs_no_command_while_nothing_runs(settings):
+    with pytest.raises(CannotRun, match="Not running"):
+        commands.execute(settings, service="notes", words=["show-settings"])
+
+
+def test_the_state_with_its_secrets_is_for_its_owner(running, settings):
+    assert stat.S_IMODE((settings.data / "stack.json").stat().st_mode) == 0o600
 
 
 def test_reset_deletes_the_data_only_when_sure(running, settings, monkeypatch):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -128,6 +128,20 @@ def logs(settings: Settings) -> int:
     return 0
 
 
+def execute(settings: Settings, *, service: str, words: Sequence[str]) -> int:
+    """Run a command of a service with the settings it runs with.
+
+    :raises CannotRun: when nothing runs, or nothing of that name
+    """
+    state = _read_state(settings)
+    if not state or state["pid"] != holder(settings.data / "lock"):
+        raise CannotRun("Not running.")
+    if service not in state["services"]:
+        raise CannotRun(f"There is no service {service}; there are {', '.join(state['services'])}.")
+    known = state["services"][service]
+    return subprocess.run([*known["command"], *words], env=known["environment"], check=False).returncode
+
+
 def reset(settings: Settings, *, sure: bool) -> int:
     """Stop the stack and delete its data, after asking; other files in the folder stay."""
     if not sure and not _confirm(f"Delete all data in {settings.data}? [y/N] "):
@@ -190,9 +204,15 @@ def _state_file(stack: Stack) -> Iterator[None]:
         }
         for name, server in stack.servers.items()
     ]
+    services = {
+        name: {"command": service.command(), "environment": stack.environments[name]}
+        for name, service in stack.services.items()
+    }
     file = stack.data / "stack.json"
     fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps({"pid": os.getpid(), "parts": parts}, indent=2), encoding="utf-8")
+    fresh.touch(mode=0o600)  # the environments hold secrets
+    state = {"pid": os.getpid(), "parts": parts, "services": services}
+    fresh.write_text(json.dumps(state, indent=2), encoding="utf-8")
     fresh.replace(file)
     try:
         yield

@@ -1,7 +1,8 @@
-"""The command line: `cas-local run | up | down | status | logs | reset`."""
+"""The command line: `cas-local run | up | down | status | logs | exec | reset`."""
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from cas_local import commands
 from cas_local.errors import CannotRun
@@ -18,19 +19,16 @@ def main() -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    match options.command:
-        case "run":
-            return commands.run(settings, background=options.background)
-        case "up":
-            return commands.up(settings)
-        case "down":
-            return commands.down(settings)
-        case "status":
-            return commands.status(settings)
-        case "logs":
-            return commands.logs(settings)
-        case _:
-            return commands.reset(settings, sure=options.yes)
+    actions: dict[str, Callable[[], int]] = {
+        "run": lambda: commands.run(settings, background=options.background),
+        "up": lambda: commands.up(settings),
+        "down": lambda: commands.down(settings),
+        "status": lambda: commands.status(settings),
+        "logs": lambda: commands.logs(settings),
+        "exec": lambda: commands.execute(settings, service=options.service, words=options.words),
+        "reset": lambda: commands.reset(settings, sure=options.yes),
+    }
+    return actions[options.command]()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_parser("down", help="stop what runs")
     command.add_parser("status", help="print what runs and whether it is healthy")
     command.add_parser("logs", help="follow the logs of what runs")
+    execute = command.add_parser("exec", help="run a command of a service with the settings it runs with")
+    execute.add_argument("service", help="for instance auth")
+    execute.add_argument("words", nargs=argparse.REMAINDER, help="for instance service-token --days 1")
     reset = command.add_parser("reset", help="stop and delete all data")
     reset.add_argument("--yes", action="store_true", help="do not ask")
     return parser

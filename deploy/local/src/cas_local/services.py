@@ -27,9 +27,9 @@ class Service:
         """What the names of its settings begin with."""
         return f"CAS_{self.name.upper()}_"
 
-    def command(self, verb: str) -> list[str]:
-        """Write its command line for ``serve`` or ``migrate``."""
-        return [*(self.program or installed(f"cas-{self.name}")), verb]
+    def command(self, *words: str) -> list[str]:
+        """Write its command line for ``serve``, ``migrate`` or another of its commands."""
+        return [*(self.program or installed(f"cas-{self.name}")), *words]
 
 
 SERVICES = (

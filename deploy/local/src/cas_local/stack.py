@@ -50,6 +50,7 @@ class Stack:
     ports: Ports  # chosen by start()
     credentials: Credentials  # read by start()
     postgres: PostgresServer  # made by start()
+    environments: dict[str, dict[str, str]]  # of each service, by its name; made by start()
 
     def __init__(
         self,
@@ -104,9 +105,9 @@ class Stack:
         self._began = time.monotonic()
         with ExitStack() as cleanup:
             self._prepare(cleanup)
-            environments = self._start_stores(cleanup)
-            self._migrate(cleanup, environments)
-            self._serve(cleanup, environments)
+            self.environments = self._start_stores(cleanup)
+            self._migrate(cleanup)
+            self._serve(cleanup)
             self._cleanup = cleanup.pop_all()
 
     def stop(self) -> None:
@@ -186,9 +187,9 @@ class Stack:
             for number, service in enumerate(self.services.values())
         }
 
-    def _migrate(self, cleanup: ExitStack, environments: dict[str, dict[str, str]]) -> None:
+    def _migrate(self, cleanup: ExitStack) -> None:
         """Bring every schema up to date, all at once."""
-        jobs = [self._program(service, "migrate", environments) for service in self.services.values()]
+        jobs = [self._program(service, "migrate") for service in self.services.values()]
         for job in jobs:
             cleanup.callback(job.kill)
             job.start()
@@ -196,12 +197,10 @@ class Stack:
             job.finish(within=MIGRATE_SECONDS)
         self._report("migrations applied")
 
-    def _serve(self, cleanup: ExitStack, environments: dict[str, dict[str, str]]) -> None:
+    def _serve(self, cleanup: ExitStack) -> None:
         """Start the services and the gateway at the same time; they stop in turn, the gateway first."""
         services = {
-            name: HttpServer(
-                self._program(service, "serve", environments), health_url=health_url(service, self.ports)
-            )
+            name: HttpServer(self._program(service, "serve"), health_url=health_url(service, self.ports))
             for name, service in self.services.items()
         }
         door = gateway(self.ports, log=self._log("gateway"))
@@ -213,12 +212,12 @@ class Stack:
             server.process.start()
         wait_until_healthy(servers, say_ready=lambda name: self._report(f"{name} ready"))
 
-    def _program(self, service: Service, verb: str, environments: dict[str, dict[str, str]]) -> Process:
+    def _program(self, service: Service, verb: str) -> Process:
         return Process(
             service.name if verb == "serve" else f"{service.name} {verb}",
             service.command(verb),
             log=self._log(service.name),
-            environment=environments[service.name],
+            environment=self.environments[service.name],
         )
 
     def _log(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""A service small enough to break at will: `service.py FOLDER NAME MODE serve|migrate`.
+"""A service small enough to break at will: `service.py FOLDER NAME MODE serve|migrate|show-settings`.
 
 The folder is only there to recognise the process by.
 """
@@ -9,15 +9,16 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+def settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("CAS_")}  # noqa: TID251
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/crash":
             print(json.dumps({"event": "asked_to_crash"}), flush=True)
             os._exit(7)
-        answer = {
-            "pid": os.getpid(),
-            "settings": {name: value for name, value in os.environ.items() if name.startswith("CAS_")},  # noqa: TID251
-        }
+        answer = {"pid": os.getpid(), "settings": settings()}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(answer).encode())
@@ -33,6 +34,8 @@ def main() -> None:
     print(json.dumps({"event": verb, "service": name}), flush=True)
     if mode == f"{verb}-fails":
         sys.exit(f"{name} cannot {verb}: the reason")
+    if verb == "show-settings":
+        print(json.dumps(settings()))
     if verb == "serve":
         port = int(os.environ[f"CAS_{name.upper()}_REST_PORT"])  # noqa: TID251
         ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
