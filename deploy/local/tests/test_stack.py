@@ -32,6 +32,19 @@ class TestHealthyStack:
         assert settings["CAS_NOTES_JWKS_URL"] == f"{stack.urls['auth']}/auth/v1/.well-known/jwks.json"
         assert not [name for name in settings if not name.startswith("CAS_NOTES_")]
 
+    def test_gives_services_one_redis_for_revocations_and_each_one_of_its_own(self, stack):
+        settings = {
+            name: {
+                key.removeprefix(f"CAS_{name.upper()}_"): value
+                for key, value in settings_of(stack, name).items()
+            }
+            for name in ("auth", "notes")
+        }
+        assert settings["auth"]["REVOCATIONS_URL"] == settings["notes"]["REVOCATIONS_URL"]
+        assert (
+            len({value for each in settings.values() for key, value in each.items() if "REDIS" in key}) == 2
+        )
+
     def test_gives_each_service_a_database_login_that_works(self, stack):
         for name in ("auth", "notes"):
             url = settings_of(stack, name)[f"CAS_{name.upper()}_DATABASE_URL"]

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from argparse import ArgumentParser, Namespace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic_settings import SettingsConfigDict
 from cas_kit import rest
 from cas_kit.db import Database
 from cas_kit.rpc import RpcServer
-from cas_kit.service import Command, Periodic, Service, run_command
+from cas_kit.service import Background, Command, Periodic, Service, run_command
 from cas_kit.settings import ServiceSettings
 from cas_kit.testing import Issuer, until
 from cas_kit.tokens import TokenVerifier
@@ -42,6 +43,7 @@ def build(settings: Settings) -> Service:
         ),
         rpc=RpcServer(lambda server: _register(server, settings.folder)),
         readiness=readiness,
+        background=[Background("listener", _listener(settings.folder))],
         periodic=[Periodic("flaky", timedelta(milliseconds=10), _flaky_job(settings.folder))],
         prepare=(settings.folder / "prepared").touch,
         close=[database.dispose, (settings.folder / "closed").touch],
@@ -98,6 +100,16 @@ def _flaky_job(folder: Path):
         (folder / "worked").touch()
 
     return work
+
+
+def _listener(folder: Path):
+    """Goes on until the service stops."""
+
+    def listen(stop: threading.Event) -> None:
+        stop.wait()
+        (folder / "heard-the-stop").touch()
+
+    return listen
 
 
 def _greet(settings: Settings, options: Namespace) -> None:

@@ -211,6 +211,9 @@ class TestLife:
             "service_stopped",
         ]
 
+    def test_tells_background_work_when_to_end(self, one_life):
+        assert (one_life.folder / "heard-the-stop").exists()
+
     def test_background_work_that_crashes_is_logged_and_started_again(self, one_life):
         crashes = [event for event in one_life.events() if event["event"] == "background_work_crashed"]
         assert [(crash["work"], crash["level"]) for crash in crashes] == [("flaky", "error")]

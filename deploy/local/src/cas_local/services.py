@@ -59,6 +59,7 @@ def environment_of(
     ports: Ports,
     database_url: str,
     redis_url: str,
+    revocations_url: str,
     keys: Mapping[str, str],
 ) -> dict[str, str]:
     """Give the settings of one service, each under its full name.
@@ -73,6 +74,7 @@ def environment_of(
         "GRPC_PORT": str(ports.grpc[service.name]),
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
+        "REVOCATIONS_URL": revocations_url,
         **issuer_settings(ports),
         **{f"{peer.upper()}_GRPC": f"{HOST}:{ports.grpc[peer]}" for peer in service.asks},
         **{f"HEALTH_{peer.upper()}_URL": health_url(services[peer], ports) for peer in service.watches},

@@ -21,6 +21,7 @@ from cas_local.settings import inherited
 
 POSTGRES_PORT = 25432
 REDIS_PORT = 26379
+REVOCATIONS_DATABASE = 15  # all services share it; each has one of its own, counted from 0
 ADMIN_PORT = 8001
 MIGRATE_SECONDS = 300.0
 
@@ -182,6 +183,7 @@ class Stack:
                 ports=self.ports,
                 database_url=database_urls[service.name],
                 redis_url=redis.url(number),
+                revocations_url=redis.url(REVOCATIONS_DATABASE),
                 keys=self.credentials.keys[service.name],
             )
             for number, service in enumerate(self.services.values())

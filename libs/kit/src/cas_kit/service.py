@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -44,6 +45,14 @@ class Periodic:
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """Work that goes on while the service runs; it ends soon after its event is set, and starts again when it fails."""
+
+    name: str
+    run: Callable[[threading.Event], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """The parts of one service, built from its settings and not started yet.
 
@@ -54,6 +63,7 @@ class Service:
     rpc: RpcServer
     readiness: Readiness
     relay: Relay | None = None
+    background: Sequence[Background] = ()
     periodic: Sequence[Periodic] = ()
     prepare: Callable[[], None] = lambda: None
     close: Sequence[Callable[[], None]] = field(default=())
@@ -201,6 +211,7 @@ def _background(service: Service, stop: threading.Event) -> Sequence[tuple[str, 
     work: list[tuple[str, Callable[[], object]]] = []
     if (relay := service.relay) is not None:
         work.append(("outbox-relay", lambda: relay.run(stop)))
+    work.extend((each.name, partial(each.run, stop)) for each in service.background)
     work.extend((periodic.name, _repeating(periodic, stop)) for periodic in service.periodic)
     return work
 

@@ -38,6 +38,8 @@ class ServiceSettings(BaseSettings):
     database_pool_timeout: timedelta = timedelta(milliseconds=250)
 
     redis_url: RedisDsn
+    # Where the auth service says which sessions have ended: the same for all services; redis_url when it is not set.
+    revocations_url: RedisDsn | None = None
 
     issuer: str = "http://localhost:8000/auth/v1"
     audience: str = "authenticated"
@@ -48,6 +50,11 @@ class ServiceSettings(BaseSettings):
     # Load balancers need this long to see that the service is no longer ready (docs/adr/0012).
     drain_delay: timedelta = timedelta(seconds=2)
     drain_timeout: timedelta = timedelta(seconds=10)
+
+    @property
+    def revocations(self) -> str:
+        """The Redis that all services share."""
+        return str(self.revocations_url or self.redis_url)
 
     @model_validator(mode="after")
     def check_trusted_issuers(self) -> Self:

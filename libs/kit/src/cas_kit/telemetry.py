@@ -29,6 +29,10 @@ RPC_CLIENT_SECONDS = Histogram(
 )
 OUTBOX_AGE = Gauge("cas_outbox_age_seconds", "Age of the oldest message that is still tried.")
 OUTBOX_PARKED = Gauge("cas_outbox_parked", "Messages that were given up and wait for a person.")
+REVOCATIONS_STALE = Gauge(
+    "cas_revocations_stale", "1 while Redis is away, so that sessions which end now are not known here."
+)
+REVOCATIONS_KNOWN = Gauge("cas_revocations_known", "Ended sessions whose access tokens are refused.")
 OUTBOX_DELIVERIES = Counter("cas_outbox_deliveries_total", "Delivery attempts.", ["topic", "result"])
 TASK_WAKEUPS = Counter("cas_task_wakeups_total", "Wake-ups sent to workers.", ["task", "result"])
 

@@ -6,7 +6,7 @@ import threading
 import time
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
@@ -38,6 +38,12 @@ _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 class SubjectNotAUser(Unauthenticated):
     """The token is good, but its `sub` is no UUID."""
+
+
+class SessionEnded(Unauthenticated):
+    """The token is good, but its session has ended."""
+
+    sentence = "Your session has ended. Please sign in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,9 @@ class _Trust:
 class TokenVerifier:
     """Checks tokens of our own issuer and of those we trust, and remembers the good ones for a while.
 
-    A verified token costs one hash and one look-up; ES256 itself costs 0.2 ms (benchmarks/README.md).
+    A verified token costs one hash and two look-ups; ES256 itself costs 0.2 ms (benchmarks/README.md).
+
+    :param revoked: sessions of our own issuer that have ended; their tokens are good no longer, remembered or not.
     """
 
     def __init__(
@@ -91,39 +99,49 @@ class TokenVerifier:
         audience: str,
         keys: KeySource,
         trusted: Sequence[TrustedIssuer] = (),
+        revoked: Container[str] = frozenset(),
         now: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
         self._trusts = {issuer: _Trust(issuer, audience, Subjects.SAME, keys)}
         for entry in trusted:
             self._trusts[entry.issuer] = _extended(self._trusts.get(entry.issuer), entry)
+        self._revoked = revoked
         self._now = now
         self._verified: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._lock = threading.Lock()
 
     def remembered(self, token: str) -> Principal | None:
-        """The principal of a token that was verified a short while ago and has not expired."""
+        """The principal of a token that was verified a short while ago, and neither expired nor was revoked."""
         digest = _digest(token)
         with self._lock:
             until, principal = self._verified.get(digest, (0.0, None))
-        return principal if self._now() < until else None
+        if principal is None or self._now() >= until or self._is_revoked(principal):
+            return None
+        return principal
 
     def verify(self, token: str) -> Principal:
         """The user of `token`. May fetch keys: not for the event loop.
 
         :raises Unauthenticated: it is malformed, foreign, expired, signed by no key of its issuer, or a service role's.
+        :raises SessionEnded: it was good until its session ended.
         :raises Unavailable: the issuer's keys cannot be had.
         """
         if (principal := self.remembered(token)) is not None:
             return principal
         trust, claims = self._checked(token)
         principal = _principal(trust, claims, _digest(token))
+        if self._is_revoked(principal):
+            raise SessionEnded
         until = min(claims["exp"] + LEEWAY.total_seconds(), self._now() + REMEMBERED_FOR.total_seconds())
         with self._lock:
             self._verified[principal.digest] = (until, principal)
             while len(self._verified) > CACHED_TOKENS:
                 self._verified.popitem(last=False)
         return principal
+
+    def _is_revoked(self, principal: Principal) -> bool:
+        return principal.session_id in self._revoked and principal.issuer == self._issuer
 
     def verified_claims(self, token: str) -> Mapping[str, Any]:
         """What a token of our own issuer says, whether it is a user's or a service role's, which has no `sub`.

@@ -15,8 +15,9 @@ from cas_kit.idempotency import forget_old_keys
 from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
 from cas_kit.rest import Readiness, create_app
+from cas_kit.revocations import RevokedSessions
 from cas_kit.rpc import RpcServer
-from cas_kit.service import Periodic, Service, run_command
+from cas_kit.service import Background, Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
 
 
@@ -27,6 +28,7 @@ def main() -> None:
 
 def build(settings: Settings) -> Service:
     """The parts of the service, connected to nothing yet."""
+    revoked = RevokedSessions(settings.revocations)
     database = Database(settings, application_name="cas-account")
     auth = AuthClient(settings.auth_grpc)
     auth_probe = ReadinessProbe(settings.health_auth_url)
@@ -55,6 +57,7 @@ def build(settings: Settings) -> Service:
                     audience=settings.audience,
                     keys=JwksCache(settings.jwks_url),
                     trusted=settings.trusted_issuers,
+                    revoked=revoked,
                 ),
                 media_url=settings.media_url,
                 health=health,
@@ -65,6 +68,7 @@ def build(settings: Settings) -> Service:
         rpc=RpcServer(partial(rpc.register, database=database, relay=relay)),
         readiness=readiness,
         relay=relay,
+        background=[Background("revocations", revoked.run)],
         periodic=[
             Periodic(
                 "forget-old-keys",
@@ -72,6 +76,7 @@ def build(settings: Settings) -> Service:
                 partial(forget_old_keys, database, idempotency_keys),
             )
         ],
+        prepare=revoked.catch_up,
         close=[
             health.close,
             auth_probe.close,
@@ -79,5 +84,6 @@ def build(settings: Settings) -> Service:
             redis_probe.close,
             auth.close,
             database.dispose,
+            revoked.close,
         ],
     )

@@ -10,8 +10,9 @@ from cas_kit.idempotency import forget_old_keys
 from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
 from cas_kit.rest import Readiness, create_app
+from cas_kit.revocations import RevokedSessions
 from cas_kit.rpc import RpcServer
-from cas_kit.service import Periodic, Service, run_command
+from cas_kit.service import Background, Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
 from cas_onboarding import operations, rest, rpc
 from cas_onboarding.clients import AccountClient
@@ -26,6 +27,7 @@ def main() -> None:
 
 def build(settings: Settings) -> Service:
     """The parts of the service, connected to nothing yet."""
+    revoked = RevokedSessions(settings.revocations)
     database = Database(settings, application_name="cas-onboarding")
     account = AccountClient(settings.account_grpc)
     deliver = partial(operations.deliver_completion, database, account)
@@ -35,6 +37,7 @@ def build(settings: Settings) -> Service:
         audience=settings.audience,
         keys=JwksCache(settings.jwks_url),
         trusted=settings.trusted_issuers,
+        revoked=revoked,
     )
     readiness = Readiness()
     return Service(
@@ -48,6 +51,7 @@ def build(settings: Settings) -> Service:
         rpc=RpcServer(partial(rpc.register, database=database)),
         readiness=readiness,
         relay=relay,
+        background=[Background("revocations", revoked.run)],
         periodic=[
             Periodic("purge-abandoned", settings.housekeeping_every, partial(purge, database, settings)),
             Periodic(
@@ -56,7 +60,8 @@ def build(settings: Settings) -> Service:
                 partial(forget_old_keys, database, idempotency_keys),
             ),
         ],
-        close=[account.close, database.dispose],
+        prepare=revoked.catch_up,
+        close=[account.close, revoked.close, database.dispose],
     )
 
 
