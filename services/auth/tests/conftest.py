@@ -150,6 +150,11 @@ class Desk:
         with self.database.transaction() as session:
             session.execute(update(User).where(User.id == grant.user.id).values(**columns))
 
+    def stored(self, grant) -> User:
+        """The user as the database has them."""
+        with self.database.transaction() as session:
+            return session.get(User, grant.user.id)
+
 
 @pytest.fixture
 def desk(database, tools) -> Desk:

@@ -1,4 +1,4 @@
-"""Password hashing: argon2id, a bounded number at a time."""
+"""Password hashing: argon2id, a bounded number at a time. What other systems hashed is checked in the same places."""
 
 import secrets
 import threading
@@ -9,6 +9,7 @@ from datetime import timedelta
 import argon2
 from argon2.exceptions import VerificationError
 
+from cas_auth.credentials import imported_hashes
 from cas_kit.errors import Unavailable
 
 # The OWASP minimum for argon2id; the library's own default costs seven times as much (docs/spec/auth-protocol.md 4).
@@ -44,6 +45,8 @@ class PasswordHasher:
         :raises Unavailable: too many callers are waiting.
         """
         with self._place():
+            if stored is not None and not imported_hashes.is_argon2(stored):
+                return imported_hashes.matches(password, stored)
             try:
                 self._argon2.verify(stored or self._nobodys, password)
             except VerificationError:
@@ -51,8 +54,8 @@ class PasswordHasher:
             return stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
-        return self._argon2.check_needs_rehash(stored)
+        """Whether the hash was made with another scheme or other parameters than today's."""
+        return not imported_hashes.is_argon2(stored) or self._argon2.check_needs_rehash(stored)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
