@@ -18,7 +18,9 @@ SETTINGS = Settings.model_validate({})
 DOCUMENT = load(SETTINGS.kong_file, SETTINGS.model_dump() | {"jwt_secrets": []})
 
 
-def call(key: SigningKey, headers: Headers, *, protected: bool = True, **facts: Any) -> Exchange:
+def call(
+    key: SigningKey, headers: Headers, *, protected: bool = True, needs_user: bool = True, **facts: Any
+) -> Exchange:
     """What becomes of a request: our plugin, Kong's jwt on a protected service, our plugin again."""
     exchange = Exchange(request={name.lower(): values for name, values in headers.items()}, **facts)
     kong = Kong(exchange)
@@ -27,7 +29,7 @@ def call(key: SigningKey, headers: Headers, *, protected: bool = True, **facts: 
         if protected:
             exchange.phase = "access"
             jwt_plugin(exchange, {key.kid: key.public_pem})
-        kong.run("caller-identity", "access", IDENTITY if protected else {})
+        kong.run("caller-identity", "access", IDENTITY | {"needs_user": needs_user} if protected else {})
     except Exit as ended:
         exchange.status, exchange.source = ended.status, "exit"
     answer(kong)
@@ -83,6 +85,26 @@ class TestCallerIdentityOnAProtectedService:
     def test_answers_401_to_two_tokens(self, key: SigningKey, order: int) -> None:
         both = [f"Bearer {key.token()}", "Bearer x.y.z"][::order]
         assert call(key, {"Authorization": both}).status == 401
+
+
+class TestCallerIdentityOnAnAdministratorsService:
+    def test_lets_a_program_through_as_nobody(self, key: SigningKey) -> None:
+        token = key.token(sub=None, role="service_role")
+        exchange = call(key, {"Authorization": [f"Bearer {token}"]}, needs_user=False)
+        assert exchange.status == 200
+        assert exchange.request == {"authorization": [f"Bearer {token}"], "x-user-role": ["service_role"]}
+
+    def test_names_a_user(self, key: SigningKey) -> None:
+        exchange = call(key, {"Authorization": [f"Bearer {key.token(user=USER)}"]}, needs_user=False)
+        assert (exchange.status, exchange.request["x-user-id"]) == (200, [USER])
+
+    def test_answers_401_to_any_forged_token(self, key: SigningKey) -> None:
+        bad = {name: value for name, value in forged(key).items() if "subject" not in name}
+        statuses = {
+            name: call(key, {"Authorization": [value]}, needs_user=False).status
+            for name, value in bad.items()
+        }
+        assert {name: status for name, status in statuses.items() if status != 401} == {}
 
 
 class TestCallerIdentityOnAPublicService:

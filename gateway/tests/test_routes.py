@@ -65,7 +65,7 @@ def test_every_service_is_named_after_its_owner(kong: KongFile) -> None:
     assert {service.name.partition("-")[0] for service in kong.services} == set(DOCUMENTS)
 
 
-def test_a_service_is_public_if_it_says_so(kong: KongFile) -> None:
-    assert all(
-        service.name.endswith("-protected" if service.token else "-public") for service in kong.services
-    )
+def test_a_service_says_who_may_call(kong: KongFile) -> None:
+    for service in kong.services:
+        who = "public" if service.token is None else "protected" if service.token.needs_user else "admin"
+        assert service.name.partition("-")[2] == who

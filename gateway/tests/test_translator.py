@@ -203,6 +203,11 @@ REFUSED: dict[str, tuple[Callable[[Any], object], str, str]] = {
         "services[1].plugins[0].config.anonymous",
         "not permitted",
     ),
+    "a user who may or may not be needed": (
+        lambda d: plugin(service(d, 1), "caller-identity").update(needs_user="no"),
+        "services[1].plugins[1].config.needs_user",
+        "boolean",
+    ),
     "an issuer without audience": (
         lambda d: plugin(service(d, 1), "caller-identity").pop("audience"),
         "services[1].plugins[1].config.audience",

@@ -81,6 +81,10 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(float(asked["delay"][0]))
         if "reset" in asked:
             return self._reset()
+        if "location" in asked:
+            return self._send(303, [("Location", asked["location"][0])], b"")
+        if "page" in asked:
+            return self._send(200, [("Content-Type", "text/html; charset=utf-8")], b"<!doctype html><p>Hello")
         return self._answer(int(asked.get("status", ["200"])[0]), {"service": self.server.service})
 
     def __getattr__(self, name: str) -> Callable[[], None]:
@@ -102,8 +106,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, content: object) -> None:
         body = b"" if status in {204, 304} else json.dumps(content).encode()
+        self._send(status, [("Content-Type", "application/json")], body)
+
+    def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in headers:
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-From-Upstream", "yes")
         self.end_headers()

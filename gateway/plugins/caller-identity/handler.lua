@@ -2,7 +2,7 @@
 --
 -- The global instance runs in the rewrite phase, before any other plugin: it strips what clients say about themselves
 -- and hides tokens at which the jwt plugin would fail with 500. The instance of a protected service runs right after
--- jwt has verified the token: it checks issuer and audience and names the user.
+-- jwt has verified the token: it checks issuer and audience and names the user, if the token does.
 
 local identity = require "kong.plugins.caller-identity.identity"
 local json = require "cjson.safe"
@@ -64,7 +64,12 @@ local function name_the_user(conf)
   if claims == nil or not identity.is_ours(claims, conf.issuer, conf.audience) then
     return kong.response.exit(401, { message = "Invalid token" })
   end
-  kong.service.request.set_header("X-User-Id", claims.sub)
+  local user = identity.user(claims)
+  if user then
+    kong.service.request.set_header("X-User-Id", user)
+  elseif conf.needs_user ~= false then
+    return kong.response.exit(401, { message = "Invalid token" })
+  end
   if type(claims.role) == "string" then
     kong.service.request.set_header("X-User-Role", claims.role)
   end

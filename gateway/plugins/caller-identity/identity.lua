@@ -78,9 +78,15 @@ function identity.claims(authorization, decode)
 end
 
 
--- Whether verified claims are those of a user of ours. An audience may be one text or a list.
+-- The user whom verified claims speak of, nil when it is none of ours.
+function identity.user(claims)
+  return type(claims.sub) == "string" and claims.sub:match(UUID) or nil
+end
+
+
+-- Whether verified claims are of our issuer and for us. An audience may be one text or a list.
 function identity.is_ours(claims, issuer, audience)
-  if claims.iss ~= issuer or type(claims.sub) ~= "string" or not claims.sub:match(UUID) then
+  if claims.iss ~= issuer then
     return false
   end
   if type(claims.aud) ~= "table" then

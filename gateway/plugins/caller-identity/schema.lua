@@ -11,6 +11,8 @@ return {
           -- Both on a protected service, neither on the global instance.
           { issuer = { type = "string" } },
           { audience = { type = "string" } },
+          -- False where programs call, whose tokens name nobody.
+          { needs_user = { type = "boolean", default = true } },
         },
         entity_checks = {
           { mutually_required = { "issuer", "audience" } },

@@ -1,5 +1,6 @@
 """Kong's plugins as Envoy's HTTP filters, in the order of the contract: CORS, token, body size, rate."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from cas_gateway.kong import CallerIdentityConfig, KongFile, Service
@@ -16,7 +17,8 @@ ROUTER = "envoy.filters.http.router"
 METADATA = "cas.gateway"
 PER_USER, PER_IP = "per_user", "per_ip"
 
-CALLER = "caller"
+# Who may call: a user, or also a program, whose token names none.
+CALLER, PROGRAM = "caller", "program"
 JWKS_CLUSTER = "jwks"
 # Kong's plugin keeps the same lists (plugins/caller-identity/identity.lua).
 IDENTITY_HEADERS = (
@@ -33,6 +35,14 @@ MAX_CALLERS = 65_536
 
 Json = dict[str, Any]
 
+NOBODY: Json = {
+    "header_value_match": {
+        "descriptor_value": "nobody",
+        "expect_match": False,
+        "headers": [{"name": "x-user-id", "present_match": True}],
+    }
+}
+
 
 def any_type(type_name: str, /, **fields: Any) -> Json:
     """A message of Envoy's API as its configuration spells it."""
@@ -43,7 +53,7 @@ def filter_chain(kong: KongFile, settings: Settings) -> list[Json]:
     """What a request passes on its way in; an answer passes the same, last first."""
     chain = {HEADERS: _headers(), CORS: any_type("envoy.extensions.filters.http.cors.v3.Cors")}
     if kong.token:
-        chain[JWT] = _token(kong.token, settings)
+        chain[JWT] = _tokens(kong.token, settings)
     chain[SIZE] = any_type(
         "envoy.extensions.filters.http.buffer.v3.Buffer",
         max_request_bytes=max(service.max_body for service in kong.services),
@@ -100,16 +110,20 @@ def _headers() -> Json:
     )
 
 
-def _token(token: CallerIdentityConfig, settings: Settings) -> Json:
+def requirement(token: CallerIdentityConfig) -> str:
+    """The name of what a caller has to prove."""
+    return CALLER if token.needs_user else PROGRAM
+
+
+def _tokens(token: CallerIdentityConfig, settings: Settings) -> Json:
     """Who may call.
 
     Keys are fetched every five seconds (Envoy renews five seconds early), so a new one works and a removed one
     stops working within that time; the last known keys serve on while the auth service is away.
     """
-    provider = {
+    program: Json = {
         "issuer": token.issuer,
         "audiences": [token.audience],
-        "subjects": {"safe_regex": {"regex": UUID}},
         "require_expiration": True,
         "clock_skew_seconds": 30,
         "forward": True,
@@ -126,10 +140,11 @@ def _token(token: CallerIdentityConfig, settings: Settings) -> Json:
             "async_fetch": {"fast_listener": True},
         },
     }
+    providers = {CALLER: program | {"subjects": {"safe_regex": {"regex": UUID}}}, PROGRAM: program}
     return any_type(
         "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        providers={CALLER: provider},
-        requirement_map={CALLER: {"provider_name": CALLER}},
+        providers=providers,
+        requirement_map={name: {"provider_name": name} for name in providers},
     )
 
 
@@ -149,27 +164,35 @@ def _rate(services: list[Service]) -> Json:
             _counted_by(
                 PER_USER, {"request_headers": {"header_name": "x-user-id", "descriptor_key": PER_USER}}
             ),
+            _counted_by(PER_USER, NOBODY, {"remote_address": {}}),
             _counted_by(PER_IP, {"remote_address": {}}),
         ],
-        descriptors=[_bucket(service) for service in services],
+        descriptors=[bucket for service in services for bucket in _buckets(service)],
     )
 
 
-def _counted_by(key: str, caller: Json) -> Json:
+def _counted_by(key: str, *caller: Json) -> Json:
     service = {
         "descriptor_key": "service",
         "metadata_key": {"key": METADATA, "path": [{"key": key}]},
         "source": "ROUTE_ENTRY",
     }
-    return {"actions": [{"metadata": service}, caller]}
+    return {"actions": [{"metadata": service}, *caller]}
 
 
-def _bucket(service: Service) -> Json:
+def _buckets(service: Service) -> Iterator[Json]:
+    address = {"key": "remote_address", "value": ""}
+    if service.token is None:
+        yield _bucket(service, address)
+        return
+    yield _bucket(service, {"key": PER_USER, "value": ""})
+    if not service.token.needs_user:
+        yield _bucket(service, {"key": "header_match", "value": "nobody"}, address)
+
+
+def _bucket(service: Service, *caller: Json) -> Json:
     return {
-        "entries": [
-            {"key": "service", "value": service.name},
-            {"key": PER_USER if service.token else "remote_address", "value": ""},
-        ],
+        "entries": [{"key": "service", "value": service.name}, *caller],
         "token_bucket": {
             "max_tokens": service.limit.requests,
             "tokens_per_fill": service.limit.requests,

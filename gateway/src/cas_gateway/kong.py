@@ -88,6 +88,13 @@ class Jwt(Part):
 class CallerIdentityConfig(Part):
     issuer: str
     audience: str
+    # Whether a token has to name a user. A program's names nobody.
+    needs_user: bool = True
+
+    @property
+    def promises(self) -> tuple[str, str]:
+        """What a token has to say, whoever it is for."""
+        return self.issuer, self.audience
 
 
 class CallerIdentity(Part):
@@ -229,8 +236,8 @@ class Service(Part):
         """There is one auth service; another issuer on one route would be a mistake."""
         seen = info.context
         seen.token = seen.token or self.token
-        if self.token not in (None, seen.token):
-            raise ValueError("caller-identity must be the same on every protected service")
+        if self.token and seen.token and self.token.promises != seen.token.promises:
+            raise ValueError("issuer and audience must be the same on every protected service")
         return self
 
     @property

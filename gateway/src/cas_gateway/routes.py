@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
-from cas_gateway.filters import CALLER, CORS, JWT, METADATA, PER_IP, PER_USER, RATE, SIZE, any_type
+from cas_gateway.filters import CORS, JWT, METADATA, PER_IP, PER_USER, RATE, SIZE, any_type, requirement
 from cas_gateway.kong import KongFile, Route, Service
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -136,7 +136,8 @@ def _filters_of(service: Service) -> Json:
     if service.token is None:
         return {SIZE: size}
     needs_token = any_type(
-        "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", requirement_name=CALLER
+        "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig",
+        requirement_name=requirement(service.token),
     )
     return {SIZE: size, JWT: needs_token}
 
