@@ -1,0 +1,1 @@
+"""Words and looks of every mail: plain data in, subject, HTML and text out."""
