@@ -1,0 +1,118 @@
+"""The unmodified supabase-py works with us as it does with Supabase."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from uuid import uuid4
+
+import pytest
+from supabase_auth import SyncGoTrueClient
+from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
+from tests.integration.person import PASSWORD
+
+PUBLISHABLE_KEY = "sb_publishable_nothing_secret"
+
+
+@pytest.fixture
+def new_client(stack) -> Iterator[Callable[..., SyncGoTrueClient]]:
+    """A client as supabase-py makes it: the key is its `apikey` and, on public calls, its bearer."""
+    with ExitStack() as opened:
+
+        def make(key: str = PUBLISHABLE_KEY, **options) -> SyncGoTrueClient:
+            headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+            client = SyncGoTrueClient(
+                url=f"{stack.url}/auth/v1", headers=headers, auto_refresh_token=False, **options
+            )
+            return opened.enter_context(client)
+
+        yield make
+
+
+@pytest.fixture
+def client(new_client):
+    return new_client()
+
+
+@pytest.fixture
+def email():
+    return f"{uuid4().hex}@example.com"
+
+
+def sign_up(client, email, **data):
+    return client.sign_up({"email": email, "password": PASSWORD, "options": {"data": data}})
+
+
+def refused(code):
+    return pytest.raises(AuthApiError, check=lambda error: error.code == code)
+
+
+class TestPasswords:
+    def test_somebody_signs_up_and_in(self, new_client, email):
+        answer = sign_up(new_client(), email, full_name="Ada Lovelace")
+        assert answer.session.expires_in == 3600
+        client = new_client()
+        client.sign_in_with_password({"email": email, "password": PASSWORD})
+        user = client.get_user().user
+        assert (user.id, user.email) == (answer.user.id, email)
+        assert user.user_metadata["full_name"] == "Ada Lovelace"
+        assert user.identities[0].provider == "email"
+
+    def test_refusals_carry_their_codes(self, client, email):
+        with refused("invalid_credentials"):
+            client.sign_in_with_password({"email": email, "password": PASSWORD})
+        with pytest.raises(AuthWeakPasswordError) as weak:
+            client.sign_up({"email": email, "password": "short"})
+        assert weak.value.reasons == ["length"]
+        sign_up(client, email)
+        with refused("user_already_exists"):
+            sign_up(client, email)
+
+    def test_metadata_is_merged_and_the_password_changed(self, client, new_client, email):
+        sign_up(client, email, colour="blue", age=36)
+        client.update_user({"data": {"colour": None, "age": 37}, "password": "a different password"})
+        other = new_client()
+        other.sign_in_with_password({"email": email, "password": "a different password"})
+        metadata = other.get_user().user.user_metadata
+        assert metadata["age"] == 37
+        assert "colour" not in metadata
+
+
+class TestSessions:
+    def test_a_session_is_renewed_and_handed_over(self, client, new_client, email):
+        first = sign_up(client, email).session
+        renewed = client.refresh_session().session
+        assert renewed.refresh_token != first.refresh_token
+        other = new_client()
+        assert other.set_session(renewed.access_token, renewed.refresh_token).user.email == email
+        assert other.get_session().access_token == renewed.access_token
+
+    def test_claims_are_verified_by_the_published_keys(self, client, email):
+        user = sign_up(client, email).user
+        verified = client.get_claims()
+        assert verified["headers"]["alg"] == "ES256"
+        assert verified["claims"]["sub"] == user.id
+        assert verified["claims"]["email"] == email
+
+    @pytest.mark.parametrize(("scope", "here", "there"), [
+        ("local", False, True), ("others", True, False), ("global", False, False),
+    ])  # fmt: skip
+    def test_signing_out_ends_what_it_says(self, new_client, email, scope, here, there):
+        clients = [new_client(), new_client()]
+        tokens = [sign_up(clients[0], email).session.access_token]
+        signed_in = clients[1].sign_in_with_password({"email": email, "password": PASSWORD})
+        tokens.append(signed_in.session.access_token)
+        clients[0].sign_out({"scope": scope})
+        for token, remains in zip(tokens, (here, there), strict=True):
+            if remains:
+                assert new_client().get_user(token).user.email == email
+            else:
+                with refused("session_not_found"):
+                    new_client().get_user(token)
+
+    def test_listeners_hear_of_it(self, client, email):
+        events = []
+        client.on_auth_state_change(lambda event, _: events.append(event))
+        sign_up(client, email)
+        client.refresh_session()
+        client.update_user({"data": {"mood": "cheerful"}})
+        client.sign_out()
+        assert events == ["SIGNED_IN", "TOKEN_REFRESHED", "USER_UPDATED", "SIGNED_OUT"]
