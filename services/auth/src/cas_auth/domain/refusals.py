@@ -128,6 +128,12 @@ class SamePassword(DomainError):
     sentence = "New password should be different from the old password."
 
 
+class SecondFactorRequired(DomainError):
+    kind = Kind.UNAUTHENTICATED
+    code = "insufficient-aal"
+    sentence = "AAL2 session is required to update email or password when MFA is enabled."
+
+
 class WeakPassword(DomainError):
     """:param reasons: of `length`, `characters`, `pwned`."""
 

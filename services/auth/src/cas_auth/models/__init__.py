@@ -1,6 +1,7 @@
 """The tables of the auth service, and the state changes of their rows."""
 
 from cas_auth.models.audit import AuditEntry
+from cas_auth.models.factors import Factor, FactorChallenge
 from cas_auth.models.keys import StoredSigningKey
 from cas_auth.models.mails import Mail
 from cas_auth.models.one_time_tokens import FlowState, OneTimeToken
@@ -11,6 +12,8 @@ from cas_auth.models.users import Identity, User
 __all__ = [
     "AuditEntry",
     "Base",
+    "Factor",
+    "FactorChallenge",
     "FlowState",
     "Identity",
     "Mail",

@@ -23,9 +23,13 @@ class UserSession(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
+    # The second factor that was proven last.
+    factor_id: Mapped[UUID | None]
     aal: Mapped[AssuranceLevel] = mapped_column(text_enum(AssuranceLevel, name="aal"))
     amr: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     refresh_counter: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Refresh tokens below this number were spent when a second factor was proven.
+    first_counter: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     refreshed_at: Mapped[Instant]
     ip: Mapped[str | None] = mapped_column(INET)
     user_agent: Mapped[String | None]
@@ -50,6 +54,11 @@ class UserSession(Base):
             user_agent=origin.device,
             created_at=now,
         )
+
+    @property
+    def is_fully_proven(self) -> bool:
+        """Whether its user proved all they can: a second factor, where they have one."""
+        return self.aal is AssuranceLevel.AAL2 or not self.user.has_second_factor
 
     def present(self, counter: int, *, now: datetime, reuse_interval: timedelta) -> RefreshVerdict:
         """Judge the refresh token of this number, and move on to the next one where it is the newest."""

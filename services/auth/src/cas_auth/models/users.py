@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, false
@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata, merge_metadata
 from cas_auth.models.schema import Base, Document, Instant, String
+
+if TYPE_CHECKING:
+    from cas_auth.models.factors import Factor
 
 
 class User(Base):
@@ -49,6 +52,13 @@ class User(Base):
     identities: Mapped[list["Identity"]] = relationship(
         back_populates="user", order_by="Identity.created_at", lazy="raise", passive_deletes=True
     )
+    factors: Mapped[list["Factor"]] = relationship(
+        back_populates="user",
+        order_by="Factor.created_at",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+    )
 
     @classmethod
     def pretended(cls, *, user_id: UUID, email: str, user_metadata: dict[str, Any], now: datetime) -> "User":
@@ -64,6 +74,7 @@ class User(Base):
             created_at=now,
             updated_at=now,
             identities=[],
+            factors=[],
         )
 
     @property
@@ -76,6 +87,11 @@ class User(Base):
         """What the user calls themselves; empty when they never said."""
         names = (self.user_metadata.get(key) for key in ("full_name", "name"))
         return next((name for name in names if isinstance(name, str) and name), "")
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a password alone does not prove everything about them."""
+        return any(factor.is_verified for factor in self.factors)
 
     def is_banned(self, now: datetime) -> bool:
         """Whether the user may not use this service at the moment."""

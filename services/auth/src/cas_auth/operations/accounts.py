@@ -11,9 +11,15 @@ from sqlalchemy.orm import Session
 from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.accounts import canonical_email, check_password, merge_metadata
 from cas_auth.domain.audit import AuditAction, Origin
-from cas_auth.domain.refusals import EmailChangesDisabled, SamePassword, SignupDisabled, UserAlreadyExists
+from cas_auth.domain.refusals import (
+    EmailChangesDisabled,
+    SamePassword,
+    SecondFactorRequired,
+    SignupDisabled,
+    UserAlreadyExists,
+)
 from cas_auth.domain.sessions import AuthMethod
-from cas_auth.models import User
+from cas_auth.models import User, UserSession
 from cas_auth.operations.sessions import authenticate, start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
@@ -89,6 +95,7 @@ def update_user(
     :raises CallerNotFound: the user is gone.
     :raises SessionNotFound: the session was ended.
     :raises UserBanned: the user is banned.
+    :raises SecondFactorRequired: the user has a second factor, and this session was not proven by it.
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
     :raises WeakPassword: the password is too short.
     :raises SamePassword: it is the one they have.
@@ -99,10 +106,14 @@ def update_user(
     password_hash = None
     if password is not None:
         with database.transaction() as session:
-            user = authenticate(session, user_id=user_id, session_id=session_id, now=now).user
-        password_hash = _new_password_hash(tools, user, password)
+            found = authenticate(session, user_id=user_id, session_id=session_id, now=now)
+        _demand_second_factor(found)
+        password_hash = _new_password_hash(tools, found.user, password)
     with database.transaction() as session:
-        user = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True).user
+        found = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True)
+        user = found.user
+        if email is not None or password is not None:
+            _demand_second_factor(found)
         record = partial(
             add_audit_entry,
             session,
@@ -121,6 +132,11 @@ def update_user(
             record(AuditAction.USER_UPDATED_PASSWORD)
         record(AuditAction.USER_MODIFIED)
         return user
+
+
+def _demand_second_factor(found: UserSession) -> None:
+    if not found.is_fully_proven:
+        raise SecondFactorRequired
 
 
 def _new_password_hash(tools: Tools, user: User, password: str) -> str:

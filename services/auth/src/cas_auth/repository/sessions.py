@@ -6,16 +6,17 @@ from sqlalchemy import ColumnElement, bindparam, delete, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from cas_auth.models import User, UserSession
+from cas_auth.repository.loading import WHOLE_USER
 
 _SESSION_WITH_USER = (
     select(UserSession)
     .where(UserSession.id == bindparam("session_id"), UserSession.user_id == bindparam("user_id"))
-    .options(joinedload(UserSession.user).joinedload(User.identities))
+    .options(joinedload(UserSession.user).options(joinedload(User.identities), joinedload(User.factors)))
 )
 
 
 def find_session_with_user(session: Session, *, session_id: UUID, user_id: UUID) -> UserSession | None:
-    """The user's session, with the user and their identities."""
+    """The user's session, with the user, their identities and factors."""
     return (
         session.execute(_SESSION_WITH_USER, {"session_id": session_id, "user_id": user_id})
         .unique()
@@ -28,7 +29,7 @@ def lock_session(session: Session, *, session_id: UUID) -> UserSession | None:
     return session.scalar(
         select(UserSession)
         .where(UserSession.id == session_id)
-        .options(selectinload(UserSession.user).selectinload(User.identities))
+        .options(selectinload(UserSession.user).options(*WHOLE_USER))
         .with_for_update()
         .execution_options(populate_existing=True)
     )

@@ -8,11 +8,12 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata
 from cas_auth.domain.refusals import EmailExists, UserNotFound
 from cas_auth.models import Identity, User
+from cas_auth.repository.loading import WHOLE_USER
 from cas_auth.repository.sessions import end_sessions
 
 _CREDENTIALS_BY_EMAIL = select(User.id, User.password_hash).where(User.email == bindparam("email"))
@@ -86,7 +87,7 @@ def add_email_user(
 
 
 def get_user(session: Session, *, user_id: UUID) -> User:
-    """The user, without identities.
+    """The user, without identities and factors.
 
     :raises UserNotFound: there is none.
     """
@@ -96,11 +97,11 @@ def get_user(session: Session, *, user_id: UUID) -> User:
 
 
 def lock_user(session: Session, *, user_id: UUID) -> User | None:
-    """The user with identities, as they are once no other transaction is changing them."""
+    """The user with identities and factors, as they are once no other transaction is changing them."""
     return session.scalar(
         select(User)
         .where(User.id == user_id)
-        .options(selectinload(User.identities))
+        .options(*WHOLE_USER)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -123,11 +124,11 @@ def save_email(session: Session) -> None:
 
 
 def find_user_by_email(session: Session, *, email: str, lock: bool = False) -> User | None:
-    """The user with this address, with identities.
+    """The user with this address, with identities and factors.
 
     :param lock: keep others from changing them until this transaction ends.
     """
-    statement = select(User).where(User.email == email).options(selectinload(User.identities))
+    statement = select(User).where(User.email == email).options(*WHOLE_USER)
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return session.scalar(statement)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from cas_auth.credentials.tokens import Grant, ProviderTokens
-from cas_auth.models import Identity, User
+from cas_auth.models import Factor, Identity, User
 
 WEAK_PASSWORD_HINT = "This password is easy to guess. Choose another one."  # noqa: S105  a sentence
 
@@ -69,6 +69,29 @@ class IdentityOut(BaseModel):
         )
 
 
+class FactorOut(BaseModel):
+    id: UUID
+    created_at: datetime
+    updated_at: datetime
+    status: str
+    friendly_name: str | None = None
+    factor_type: str
+    last_challenged_at: datetime | None = None
+
+    @classmethod
+    def of(cls, factor: Factor) -> Self:
+        """The protocol's view of this factor."""
+        return cls(
+            id=factor.id,
+            created_at=factor.created_at,
+            updated_at=factor.updated_at,
+            status=factor.status,
+            friendly_name=factor.friendly_name,
+            factor_type=factor.factor_type,
+            last_challenged_at=factor.last_challenged_at,
+        )
+
+
 class UserOut(BaseModel):
     id: UUID
     aud: str
@@ -87,6 +110,7 @@ class UserOut(BaseModel):
     last_sign_in_at: datetime | None = None
     app_metadata: dict[str, Any]
     user_metadata: dict[str, Any]
+    factors: list[FactorOut] | None = None
     identities: list[IdentityOut]
     created_at: datetime
     updated_at: datetime
@@ -115,6 +139,7 @@ class UserOut(BaseModel):
             last_sign_in_at=user.last_sign_in_at,
             app_metadata=user.app_metadata,
             user_metadata=user.user_metadata,
+            factors=[FactorOut.of(factor) for factor in user.factors] or None,
             identities=[IdentityOut.of(identity) for identity in user.identities],
             created_at=user.created_at,
             updated_at=user.updated_at,
