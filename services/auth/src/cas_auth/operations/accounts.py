@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cas_auth.credentials.tokens import Grant
-from cas_auth.domain.accounts import canonical_email, check_password, merge_metadata
+from cas_auth.domain.accounts import canonical_email, merge_metadata
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.refusals import (
     EmailChangesDisabled,
@@ -20,6 +20,7 @@ from cas_auth.domain.refusals import (
 )
 from cas_auth.domain.sessions import AuthMethod
 from cas_auth.models import User, UserSession
+from cas_auth.operations.passwords import check_new_password
 from cas_auth.operations.sessions import authenticate, start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
@@ -44,7 +45,7 @@ def sign_up(
 
     :raises SignupDisabled: this installation takes no new users.
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
-    :raises WeakPassword: the password is too short.
+    :raises WeakPassword: the password is too short, or others use it.
     :raises UserAlreadyExists: the address is known, and addresses are trusted here.
     :raises Unavailable: too many passwords are being hashed.
     """
@@ -52,7 +53,7 @@ def sign_up(
     if not settings.signup_enabled:
         raise SignupDisabled
     address = canonical_email(email, allow_test_domains=settings.allows_test_domains)
-    check_password(password, min_length=settings.password_min_length)
+    check_new_password(tools, password)
     metadata = merge_metadata({}, data)
     password_hash = tools.hasher.hash(password)
     with database.transaction() as session:
@@ -97,7 +98,7 @@ def update_user(
     :raises UserBanned: the user is banned.
     :raises SecondFactorRequired: the user has a second factor, and this session was not proven by it.
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
-    :raises WeakPassword: the password is too short.
+    :raises WeakPassword: the password is too short, or others use it.
     :raises SamePassword: it is the one they have.
     :raises EmailChangesDisabled: an address takes a confirmation here, and there is no way to ask for it.
     :raises EmailExists: the address belongs to somebody else.
@@ -140,7 +141,7 @@ def _demand_second_factor(found: UserSession) -> None:
 
 
 def _new_password_hash(tools: Tools, user: User, password: str) -> str:
-    check_password(password, min_length=tools.settings.password_min_length)
+    check_new_password(tools, password)
     if tools.hasher.matches(password, user.password_hash):
         raise SamePassword
     return tools.hasher.hash(password)
