@@ -3,20 +3,25 @@
 import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.passwords import PasswordHasher
 from cas_auth.domain.audit import Origin
+from cas_auth.domain.one_time_tokens import VerifyType
 from cas_auth.main import build
-from cas_auth.models import AuditEntry, User
+from cas_auth.models import AuditEntry, Mail, User, outbox_messages
 from cas_auth.operations import accounts, sessions
+from cas_auth.operations.accounts import AccountChange
+from cas_auth.operations.letters import Letter, compose
+from cas_auth.operations.mails import PLAIN_LINK
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
+from cas_auth.operations.verification import verify_code, verify_link
 from cas_auth.settings import Settings
 from cas_kit.db import Database
 from cas_kit.service import Service
@@ -37,6 +42,7 @@ def auth_settings(make_settings) -> Callable[..., Settings]:
             "encryption_key": base64.b64encode(b"k" * 32).decode(),
             "email_auto_confirm": True,
             "hash_waiting": 32,
+            "mail_interval": timedelta(0),
             "signup_limit_per_ip": UNLIMITED,
             "signup_limit_per_account": UNLIMITED,
             "sign_in_limit_per_ip": UNLIMITED,
@@ -77,6 +83,16 @@ def tools(settings, database) -> Tools:
     return replace(made, hasher=PasswordHasher(concurrency=2, waiting=100))
 
 
+def take_letters(database: Database, tools: Tools, *, now: datetime = NOW) -> list[Letter]:
+    """Do what the worker does with the mails that wait, but for sending them."""
+    with database.transaction() as session:
+        mails = session.scalars(select(Mail).order_by(Mail.created_at, Mail.kind)).all()
+        letters = [compose(session, tools, mail, now=now) for mail in mails]
+        session.execute(delete(Mail))
+        session.execute(delete(outbox_messages))
+    return [letter for letter in letters if letter is not None]
+
+
 @dataclass(frozen=True)
 class Desk:
     """The operations with the arguments that do not matter filled in."""
@@ -93,13 +109,14 @@ class Desk:
     def with_settings(self, settings: Settings) -> "Desk":
         return replace(self, tools=replace(self.tools, settings=settings))
 
-    def sign_up(self, email="ada@example.com", password=PASSWORD, data=None):
+    def sign_up(self, email="ada@example.com", password=PASSWORD, data=None, link=PLAIN_LINK):
         return accounts.sign_up(
             self.database,
             self.tools,
             email=email,
             password=password,
             data=data,
+            link=link,
             origin=self.origin,
             now=self.now,
         )
@@ -121,15 +138,14 @@ class Desk:
                 session, user_id=grant.user.id, session_id=grant.session.id, now=self.now
             )
 
-    def update(self, grant, *, email=None, password=None, data=None):
+    def update(self, grant, *, link=PLAIN_LINK, **change):
         return accounts.update_user(
             self.database,
             self.tools,
             user_id=grant.user.id,
             session_id=grant.session.id,
-            email=email,
-            password=password,
-            data=data,
+            change=AccountChange(**change),
+            link=link,
             origin=self.origin,
             now=self.now,
         )
@@ -144,6 +160,28 @@ class Desk:
                 origin=self.origin,
                 now=self.now,
             )
+
+    def letters(self):
+        """What the worker would send by now: composed and taken off the list, oldest first."""
+        return take_letters(self.database, self.tools, now=self.now)
+
+    def letter(self):
+        """The one letter there is."""
+        (letter,) = self.letters()
+        return letter
+
+    def verify(self, **what):
+        """Use a code or a link: `verify(code=..., email=..., type="signup")`, `verify(link=..., type=...)`."""
+        arguments = {"verify_type": VerifyType(what.pop("type")), "origin": self.origin, "now": self.now}
+        with self.database.transaction() as session:
+            if "link" in what:
+                return verify_link(session, self.tools, **{"to_flow": True, **what}, **arguments)
+            return verify_code(session, self.tools, **what, **arguments)
+
+    def run(self, operation, **arguments):
+        """Call an operation in a transaction of its own."""
+        with self.database.transaction() as session:
+            return operation(session, self.tools, origin=self.origin, now=self.now, **arguments)
 
     def change(self, grant, **columns):
         """Set columns of the user behind everybody's back."""
@@ -207,6 +245,19 @@ class Running:
 
     def update(self, access_token, **changes):
         return self.client.put("/auth/v1/user", headers=bearer(access_token), json=changes)
+
+    def post(self, path, body=None, **query):
+        return self.client.post(f"/auth/v1/{path}", json=body or {}, params=query)
+
+    def letters(self):
+        """What was mailed since the last look, oldest first."""
+        dependencies = self.service.app.state.dependencies
+        return take_letters(dependencies.database, dependencies.tools, now=datetime.now(UTC))
+
+    def letter(self):
+        """The one letter there is."""
+        (letter,) = self.letters()
+        return letter
 
     def sign_out(self, access_token, scope="global"):
         return self.client.post("/auth/v1/logout", params={"scope": scope}, headers=bearer(access_token))

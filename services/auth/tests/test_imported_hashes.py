@@ -26,7 +26,7 @@ FIREBASE_DOCUMENTED = (
     "USDzZvpjeJ9WmXA==$42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo781"
     "98JAdRuid5lQ=="
 )
-BCRYPT = bcrypt.hashpw(b"correct horse battery", bcrypt.gensalt(4)).decode()
+BCRYPT = bcrypt.hashpw(b"correct horse battery", b"$2b$04$mjRtHMbDBlanoykJRi7nH.").decode()
 FIREBASE_SAFE = FIREBASE.replace("+", "-").replace("/", "_")
 SIXTEEN, SIXTY_FOUR = (base64.b64encode(b"x" * size).decode() for size in (16, 64))
 
@@ -138,7 +138,7 @@ class TestChecking:
         [
             BCRYPT.replace("$04$", "$14$"),
             ARGON2ID.replace("m=32,t=3", "m=131072,t=8"),
-            argon2.PasswordHasher().hash("default parameters"),
+            "$argon2id$v=19$m=65536,t=3,p=4$y9oAYqnNTi+NAk0qP5KhOQ$nq9bNeKqmzVmOlHw1tzEAlaJzvX57rQwsrc9VBwfau4",
             firebase(),
             firebase(ss=""),
             firebase(n=16, r=4),

@@ -15,7 +15,6 @@ from cas_auth.domain.audit import AuditAction
 from cas_auth.domain.refusals import (
     BannedFromSigningIn,
     CallerNotFound,
-    EmailChangesDisabled,
     EmailExists,
     EmailNotConfirmed,
     InvalidCredentials,
@@ -352,9 +351,9 @@ class TestUpdateUser:
             desk.update(ada, email="EVE@example.com", data={"city": "London"})
         assert desk.authenticate(ada).user.user_metadata == {}
 
-    def test_cannot_confirm_a_new_address(self, desk, ada, confirming):
-        with pytest.raises(EmailChangesDisabled):
-            confirming.update(ada, email="lovelace@example.com")
+    def test_a_new_address_awaits_confirmation(self, desk, ada, confirming):
+        waiting = confirming.update(ada, email="lovelace@example.com")
+        assert (waiting.email, waiting.new_email) == ("ada@example.com", "lovelace@example.com")
         assert confirming.update(ada, email="ada@example.com").email == "ada@example.com"
 
 

@@ -9,7 +9,7 @@ from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
-from cas_auth.rest import BODY_LIMIT, about, sessions, users
+from cas_auth.rest import BODY_LIMIT, about, by_mail, sessions, users, verification
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
@@ -57,7 +57,7 @@ def build(settings: Settings) -> Service:
         app=create_app(
             title="Auth",
             version=version("cas-auth"),
-            routers=[about.routes, sessions.routes, users.routes],
+            routers=[about.routes, sessions.routes, users.routes, by_mail.routes, verification.routes],
             dependencies=dependencies,
             readiness=readiness,
             render_error=render_error,

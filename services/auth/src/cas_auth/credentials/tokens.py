@@ -1,16 +1,20 @@
 """What a signed-in client gets: an access token that any service can check, and a refresh token."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import jwt
 
+from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_auth.models import User, UserSession
 from cas_kit.issuers import Algorithm
+
+PROVIDER_TOKENS = "provider tokens"  # what they are sealed for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,24 @@ class ProviderTokens:
 
     access_token: str | None = None
     refresh_token: str | None = None
+
+    def sealed(self, encryption_key: EncryptionKey, *, name: str) -> bytes:
+        """These tokens as the database may hold them until the client comes for them."""
+        plaintext = json.dumps([self.access_token, self.refresh_token]).encode()
+        return encryption_key.seal(plaintext, purpose=PROVIDER_TOKENS, name=name)
+
+    @classmethod
+    def unseal(cls, sealed: bytes | None, encryption_key: EncryptionKey, *, name: str) -> Self | None:
+        """The tokens that `sealed` holds; None when there are none.
+
+        :raises WrongEncryptionKey: they were sealed under another encryption key.
+        """
+        if sealed is None:
+            return None
+        access_token, refresh_token = json.loads(
+            encryption_key.unseal(sealed, purpose=PROVIDER_TOKENS, name=name)
+        )
+        return cls(access_token=access_token, refresh_token=refresh_token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

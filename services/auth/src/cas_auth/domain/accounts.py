@@ -1,19 +1,30 @@
-"""Who can sign in: addresses and metadata (docs/spec/auth-protocol.md 1.2, 4)."""
+"""Who can sign in: addresses, passwords and metadata (docs/spec/auth-protocol.md 1.2, 4)."""
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import Any
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
-from cas_auth.domain.refusals import InvalidRequest
+from cas_auth.domain.refusals import InvalidRequest, WeakPassword
 
 EMAIL_MAX_CHARACTERS = 320  # 64 before the @ and 255 after it (RFC 5321); longer text is not worth parsing
+PASSWORD_MAX_BYTES = 1024
 # The access token carries the metadata, and services refuse tokens beyond 8 KiB.
 METADATA_MAX_BYTES = 4096
 # The database role of the protocol, not a role of the marketplace.
 TOKEN_ROLE = "authenticated"  # noqa: S105  a role name
+
+
+class Agreement(IntFlag):
+    """Which addresses agreed to a change from one to the other."""
+
+    NONE = 0
+    CURRENT = 1
+    NEW = 2
+    BOTH = CURRENT | NEW
 
 
 class Provider(StrEnum):
@@ -44,6 +55,18 @@ def lookup_email(text: str) -> str:
         return text
 
 
+def check_password(password: str, *, min_length: int) -> None:
+    """Refuse a password nobody should choose or nobody can type.
+
+    :raises WeakPassword: it is shorter than `min_length` characters.
+    :raises InvalidRequest: it is longer than `PASSWORD_MAX_BYTES`.
+    """
+    if len(password.encode()) > PASSWORD_MAX_BYTES:
+        raise InvalidRequest(f"Password cannot be longer than {PASSWORD_MAX_BYTES} bytes")
+    if len(password) < min_length:
+        raise WeakPassword(f"Password should be at least {min_length} characters.", reasons=["length"])
+
+
 def merge_metadata(current: Mapping[str, Any], changes: Mapping[str, Any] | None) -> dict[str, Any]:
     """Lay `changes` over `current`; a null removes its key.
 
@@ -58,3 +81,18 @@ def merge_metadata(current: Mapping[str, Any], changes: Mapping[str, Any] | None
 def email_app_metadata() -> dict[str, Any]:
     """What tokens say of somebody who signed up with an address."""
     return {"provider": Provider.EMAIL, "providers": [Provider.EMAIL]}
+
+
+def add_provider(app_metadata: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    """The metadata of somebody who can sign in with this provider too; the first one stays the main one."""
+    providers = [*app_metadata.get("providers", []), provider]
+    return {
+        **app_metadata,
+        "provider": app_metadata.get("provider") or provider,
+        "providers": list(dict.fromkeys(providers)),
+    }
+
+
+def email_identity_data(user_id: UUID, email: str, *, verified: bool) -> dict[str, Any]:
+    """What an identity of an address says."""
+    return {"sub": str(user_id), "email": email, "email_verified": verified, "phone_verified": False}

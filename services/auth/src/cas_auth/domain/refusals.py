@@ -3,9 +3,11 @@
 Codes are written as everywhere in this system, `like-this`; the REST edge spells them `like_this`.
 """
 
+import math
 from collections.abc import Sequence
+from datetime import timedelta
 
-from cas_kit.errors import DomainError, Kind
+from cas_kit.errors import DomainError, Kind, RateLimited
 
 
 class InvalidRequest(DomainError):
@@ -91,12 +93,6 @@ class PhoneChangesDisabled(DomainError):
     sentence = "Phone numbers are not supported"
 
 
-class EmailChangesDisabled(DomainError):
-    kind = Kind.INVALID
-    code = "email-provider-disabled"
-    sentence = "The e-mail address cannot be changed: this instance cannot send the confirmation it takes"
-
-
 class Web3Disabled(DomainError):
     kind = Kind.INVALID
     code = "web3-provider-disabled"
@@ -178,3 +174,85 @@ class RefreshTokenAlreadyUsed(DomainError):
     code = "refresh-token-already-used"
     sentence = "Invalid Refresh Token: Already Used"
     keeps_transaction = True  # the session has been ended
+
+
+# ---- refusals: mailed tokens, flows, second thoughts ----
+
+
+class TokenExpired(DomainError):
+    """A mailed link or code that proves nothing; the attempt is on record."""
+
+    kind = Kind.FORBIDDEN
+    code = "otp-expired"
+    sentence = "Token has expired or is invalid"
+    keeps_transaction = True
+
+
+class FlowStateNotFound(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "flow-state-not-found"
+    sentence = "invalid flow state, no valid flow state found"
+
+
+class FlowStateExpired(DomainError):
+    kind = Kind.INVALID
+    code = "flow-state-expired"
+    sentence = "invalid flow state, flow state has expired"
+
+
+class BadCodeVerifier(DomainError):
+    kind = Kind.MALFORMED
+    code = "bad-code-verifier"
+    sentence = "code challenge does not match previously saved code verifier"
+
+
+class ReauthenticationNeeded(DomainError):
+    kind = Kind.MALFORMED
+    code = "reauthentication-needed"
+    sentence = "Password update requires reauthentication"
+
+
+class ReauthenticationNotValid(DomainError):
+    """A wrong nonce; the attempt is counted."""
+
+    kind = Kind.INVALID
+    code = "reauthentication-not-valid"
+    sentence = "Nonce has expired or is invalid"
+    keeps_transaction = True
+
+
+class NothingToReauthenticate(DomainError):
+    kind = Kind.MALFORMED
+    code = "validation-failed"
+    sentence = "Reauthentication requires the user to have an email or a phone number"
+
+
+class EmailAwaitsConfirmation(DomainError):
+    kind = Kind.INVALID
+    code = "email-not-confirmed"
+    sentence = "Please verify your email first."
+
+
+class CurrentPasswordRequired(DomainError):
+    kind = Kind.MALFORMED
+    code = "current-password-required"
+    sentence = "Current password required when setting new password."
+
+
+class CurrentPasswordInvalid(DomainError):
+    kind = Kind.MALFORMED
+    code = "current-password-invalid"
+    sentence = "Current password is not correct."
+
+
+class MailedTooRecently(RateLimited):
+    """One address asks for mails too fast; says when the next one may be asked for."""
+
+    code = "over-email-send-rate-limit"
+
+    def __init__(self, *, retry_after: timedelta) -> None:
+        seconds = math.ceil(retry_after.total_seconds())
+        super().__init__(
+            f"For security purposes, you can only request this after {seconds} seconds.",
+            retry_after=retry_after,
+        )

@@ -3,6 +3,9 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+# A session this young needs no further proof that its owner sits in front of it.
+REAUTHENTICATED_FOR = timedelta(hours=24)
+
 
 class AuthMethod(StrEnum):
     """How a session was proven; a value of the `amr` claim."""

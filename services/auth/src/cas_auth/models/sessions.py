@@ -60,6 +60,10 @@ class UserSession(Base):
         """Whether its user proved all they can: a second factor, where they have one."""
         return self.aal is AssuranceLevel.AAL2 or not self.user.has_second_factor
 
+    def is_older_than(self, age: timedelta, now: datetime) -> bool:
+        """Whether its user proved who they are longer ago."""
+        return now - self.created_at > age
+
     def present(self, counter: int, *, now: datetime, reuse_interval: timedelta) -> RefreshVerdict:
         """Judge the refresh token of this number, and move on to the next one where it is the newest."""
         verdict = judge_refresh(

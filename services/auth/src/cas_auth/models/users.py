@@ -5,10 +5,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, false
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata, merge_metadata
+from cas_auth.domain.accounts import (
+    TOKEN_ROLE,
+    Agreement,
+    Provider,
+    add_provider,
+    email_app_metadata,
+    email_identity_data,
+    merge_metadata,
+)
 from cas_auth.models.schema import Base, Document, Instant, String
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ class User(Base):
     __table_args__ = (
         Index(None, "created_at", "id"),
         Index("ix_users_email_pattern", "email", postgresql_ops={"email": "text_pattern_ops"}),
+        Index(None, "new_email", postgresql_where=text("new_email IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -34,6 +43,7 @@ class User(Base):
     role: Mapped[String] = mapped_column(default=TOKEN_ROLE, server_default=TOKEN_ROLE)
     is_anonymous: Mapped[bool] = mapped_column(default=False, server_default=false())
     new_email: Mapped[String | None]
+    # Who agreed to the new address so far: an `Agreement`.
     new_email_confirmations: Mapped[int] = mapped_column(default=0, server_default="0")
     app_metadata: Mapped[Document]
     app_roles_version: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -77,6 +87,21 @@ class User(Base):
             factors=[],
         )
 
+    @classmethod
+    def anonymous(cls, *, user_id: UUID, user_metadata: dict[str, Any], now: datetime) -> "User":
+        """Somebody who says nothing of who they are, until they take an address or link an account."""
+        return cls(
+            id=user_id,
+            role=TOKEN_ROLE,
+            is_anonymous=True,
+            app_metadata={},
+            user_metadata=user_metadata,
+            created_at=now,
+            updated_at=now,
+            identities=[],
+            factors=[],
+        )
+
     @property
     def confirmed_at(self) -> datetime | None:
         """When the first of the user's addresses was confirmed."""
@@ -102,13 +127,40 @@ class User(Base):
         self.password_hash = password_hash
         self.updated_at = now
 
-    def change_email(self, email: str, *, now: datetime) -> None:
-        """Take a new address that needs no further confirmation; it may belong to somebody else."""
-        self.email = email
+    def confirm_email(self, *, now: datetime) -> None:
+        """The user reads the mail of their address."""
         self.email_confirmed_at = self.updated_at = now
         for identity in self.identities:
-            if identity.provider == Provider.EMAIL:
-                identity.change_email(email, now=now)
+            if identity.provider == Provider.EMAIL and self.email:
+                identity.change_email(self.email, now=now)
+
+    def ask_for_email(self, email: str, *, now: datetime) -> None:
+        """Wait until those concerned agree to another address."""
+        self.new_email = email
+        self.new_email_confirmations = 0
+        self.email_change_sent_at = self.updated_at = now
+
+    def agree_to_email_change(self, agreement: Agreement, *, needed: Agreement, now: datetime) -> bool:
+        """Take down that an address agrees; whether all that are needed have."""
+        self.new_email_confirmations |= agreement
+        self.updated_at = now
+        return Agreement(self.new_email_confirmations) & needed == needed
+
+    def change_email(self, email: str, *, identity_id: UUID, now: datetime) -> None:
+        """Take a new address that needs no further confirmation; it may belong to somebody else.
+
+        :param identity_id: of the identity of a user who signed in without an address so far.
+        """
+        self.email = email
+        self.email_confirmed_at = self.updated_at = now
+        self.new_email, self.new_email_confirmations = None, 0
+        self.is_anonymous = False
+        own = [identity for identity in self.identities if identity.provider == Provider.EMAIL]
+        if not own:
+            self.identities.append(Identity.of_email(self.id, email, identity_id=identity_id, now=now))
+            self.app_metadata = add_provider(self.app_metadata, Provider.EMAIL)
+        for identity in own:
+            identity.change_email(email, now=now)
 
     def merge_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:
         """Lay `changes` over the user's own metadata.
@@ -146,6 +198,20 @@ class Identity(Base):
     updated_at: Mapped[Instant]
 
     user: Mapped[User] = relationship(back_populates="identities", lazy="raise")
+
+    @classmethod
+    def of_email(cls, user_id: UUID, email: str, *, identity_id: UUID, now: datetime) -> "Identity":
+        """The identity of somebody whose address is confirmed."""
+        return cls(
+            id=identity_id,
+            user_id=user_id,
+            provider=Provider.EMAIL,
+            provider_id=str(user_id),
+            identity_data=email_identity_data(user_id, email, verified=True),
+            last_sign_in_at=now,
+            created_at=now,
+            updated_at=now,
+        )
 
     def change_email(self, email: str, *, now: datetime) -> None:
         """Follow the user's address."""

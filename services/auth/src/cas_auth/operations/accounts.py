@@ -1,6 +1,7 @@
 """Sign up, and change one's own account."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -9,23 +10,44 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cas_auth.credentials.tokens import Grant
-from cas_auth.domain.accounts import canonical_email, merge_metadata
+from cas_auth.domain.accounts import canonical_email, check_password, merge_metadata
 from cas_auth.domain.audit import AuditAction, Origin
+from cas_auth.domain.mails import MailKind
+from cas_auth.domain.one_time_tokens import KINDS_OF, TokenKind, VerifyType
 from cas_auth.domain.refusals import (
-    EmailChangesDisabled,
+    AnonymousSignInsDisabled,
+    CurrentPasswordInvalid,
+    CurrentPasswordRequired,
+    EmailExists,
+    ReauthenticationNeeded,
+    ReauthenticationNotValid,
     SamePassword,
     SecondFactorRequired,
     SignupDisabled,
     UserAlreadyExists,
 )
-from cas_auth.domain.sessions import AuthMethod
+from cas_auth.domain.sessions import REAUTHENTICATED_FOR, AuthMethod
 from cas_auth.models import User, UserSession
-from cas_auth.operations.passwords import check_new_password
+from cas_auth.operations.mails import (
+    PLAIN_LINK,
+    MailedLink,
+    request_email_change,
+    request_link,
+    request_mail,
+)
+from cas_auth.operations.one_time import redeem_users_code
 from cas_auth.operations.sessions import authenticate, start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
+from cas_auth.repository.one_time_tokens import delete_tokens
 from cas_auth.repository.sessions import end_sessions
-from cas_auth.repository.users import add_email_user, save_email
+from cas_auth.repository.users import (
+    add_email_user,
+    distrust_password,
+    find_credentials,
+    find_user_by_email,
+    save_email,
+)
 from cas_kit.db import Database
 
 
@@ -36,16 +58,17 @@ def sign_up(
     email: str,
     password: str,
     data: Mapping[str, Any] | None,
+    link: MailedLink = PLAIN_LINK,
     origin: Origin,
     now: datetime,
 ) -> Grant | User:
     """Add a user: signed in where addresses are trusted, else waiting for confirmation.
 
-    Where they wait, a known address is answered with a made-up user after the same work.
+    Where they wait, a known address is answered with a made-up user after the same work, and its owner gets a mail.
 
     :raises SignupDisabled: this installation takes no new users.
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
-    :raises WeakPassword: the password is too short, or others use it.
+    :raises WeakPassword: the password is too short.
     :raises UserAlreadyExists: the address is known, and addresses are trusted here.
     :raises Unavailable: too many passwords are being hashed.
     """
@@ -53,8 +76,11 @@ def sign_up(
     if not settings.signup_enabled:
         raise SignupDisabled
     address = canonical_email(email, allow_test_domains=settings.allows_test_domains)
-    check_new_password(tools, password)
+    check_password(password, min_length=settings.password_min_length)
     metadata = merge_metadata({}, data)
+    with database.autocommit() as connection:
+        known = find_credentials(connection, email=address)
+    is_same_password = tools.hasher.matches(password, known.password_hash if known else None)
     password_hash = tools.hasher.hash(password)
     with database.transaction() as session:
         record = partial(add_audit_entry, session, origin=origin, now=now)
@@ -68,15 +94,55 @@ def sign_up(
             confirmed_at=now if settings.email_auto_confirm else None,
             now=now,
         )
-        if user is None:
-            record(AuditAction.USER_REPEATED_SIGNUP, actor_id=None)
-            if settings.email_auto_confirm:
-                raise UserAlreadyExists
-            return User.pretended(user_id=tools.new_id(), email=address, user_metadata=metadata, now=now)
-        record(AuditAction.USER_SIGNEDUP, actor_id=user.id)
+        record(
+            AuditAction.USER_SIGNEDUP if user else AuditAction.USER_REPEATED_SIGNUP,
+            actor_id=user.id if user else None,
+        )
         if not settings.email_auto_confirm:
-            return user
+            request_link(session, tools, kind=MailKind.CONFIRMATION, address=address, link=link, now=now)
+            if user is None and not is_same_password:
+                distrust_password(session, email=address)
+            return user or User.pretended(
+                user_id=tools.new_id(), email=address, user_metadata=metadata, now=now
+            )
+        if user is None:
+            raise UserAlreadyExists
         return start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
+
+
+def sign_up_anonymously(
+    session: Session, tools: Tools, *, data: Mapping[str, Any] | None, origin: Origin, now: datetime
+) -> Grant:
+    """Add and sign in a user who says nothing of who they are.
+
+    :raises SignupDisabled: this installation takes no new users.
+    :raises AnonymousSignInsDisabled: it takes none without a name.
+    :raises InvalidRequest: the metadata cannot be accepted.
+    """
+    if not tools.settings.signup_enabled:
+        raise SignupDisabled
+    if not tools.settings.anonymous_enabled:
+        raise AnonymousSignInsDisabled
+    user = User.anonymous(user_id=tools.new_id(), user_metadata=merge_metadata({}, data), now=now)
+    session.add(user)
+    session.flush()
+    add_audit_entry(session, AuditAction.USER_SIGNEDUP, actor_id=user.id, origin=origin, now=now)
+    return start_session(session, tools, user, AuthMethod.ANONYMOUS, origin=origin, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What somebody changes about their account; what is None stays.
+
+    :param current_password: proves that the owner is in front of an open session.
+    :param nonce: the code mailed for the same purpose.
+    """
+
+    email: str | None = None
+    password: str | None = None
+    current_password: str | None = None
+    nonce: str | None = None
+    data: Mapping[str, Any] | None = None
 
 
 def update_user(
@@ -85,54 +151,52 @@ def update_user(
     *,
     user_id: UUID,
     session_id: UUID,
-    email: str | None,
-    password: str | None,
-    data: Mapping[str, Any] | None,
+    change: AccountChange,
+    link: MailedLink = PLAIN_LINK,
     origin: Origin,
     now: datetime,
 ) -> User:
-    """Change the caller's address, password or metadata; what is None stays. A new password ends their other sessions.
+    """Change the caller's account. A new password ends their other sessions; a new address awaits confirmation.
 
     :raises CallerNotFound: the user is gone.
     :raises SessionNotFound: the session was ended.
     :raises UserBanned: the user is banned.
     :raises SecondFactorRequired: the user has a second factor, and this session was not proven by it.
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
-    :raises WeakPassword: the password is too short, or others use it.
+    :raises WeakPassword: the password is too short.
     :raises SamePassword: it is the one they have.
-    :raises EmailChangesDisabled: an address takes a confirmation here, and there is no way to ask for it.
+    :raises CurrentPasswordRequired: this installation asks for it.
+    :raises CurrentPasswordInvalid: it is not the one they have.
+    :raises ReauthenticationNeeded: this installation asks for a mailed code.
+    :raises ReauthenticationNotValid: the code is wrong or too old.
     :raises EmailExists: the address belongs to somebody else.
+    :raises SecondFactorRequired: the user has one, and this session was started without it.
     :raises Unavailable: too many passwords are being hashed.
     """
-    password_hash = None
-    if password is not None:
+    stored = password_hash = None
+    if change.password is not None:
         with database.transaction() as session:
             found = authenticate(session, user_id=user_id, session_id=session_id, now=now)
         _demand_second_factor(found)
-        password_hash = _new_password_hash(tools, found.user, password)
+        stored = found.user.password_hash
+        password_hash = _new_password_hash(tools, stored, change)
     with database.transaction() as session:
         found = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True)
-        user = found.user
-        if email is not None or password is not None:
+        if change.email is not None or change.password is not None:
             _demand_second_factor(found)
         record = partial(
-            add_audit_entry,
-            session,
-            actor_id=user_id,
-            session_id=session_id,
-            origin=origin,
-            now=now,
+            add_audit_entry, session, actor_id=user_id, session_id=session_id, origin=origin, now=now
         )
-        if email is not None:
-            _change_email(session, tools, user, email, now=now)
-        if data is not None:
-            user.merge_metadata(data, now=now)
         if password_hash is not None:
-            user.change_password(password_hash, now=now)
-            end_sessions(session, user_id=user_id, except_id=session_id)
+            _reauthenticate(session, tools, found, change, stored=stored, now=now)
+            _change_password(session, tools, found, password_hash, now=now)
             record(AuditAction.USER_UPDATED_PASSWORD)
+        if change.email is not None:
+            _change_email(session, tools, found.user, change.email, link=link, now=now)
+        if change.data is not None:
+            found.user.merge_metadata(change.data, now=now)
         record(AuditAction.USER_MODIFIED)
-        return user
+        return found.user
 
 
 def _demand_second_factor(found: UserSession) -> None:
@@ -140,18 +204,68 @@ def _demand_second_factor(found: UserSession) -> None:
         raise SecondFactorRequired
 
 
-def _new_password_hash(tools: Tools, user: User, password: str) -> str:
-    check_new_password(tools, password)
-    if tools.hasher.matches(password, user.password_hash):
+def _new_password_hash(tools: Tools, stored: str | None, change: AccountChange) -> str:
+    password = change.password or ""
+    check_password(password, min_length=tools.settings.password_min_length)
+    if change.current_password is not None:
+        if stored is not None and not tools.hasher.matches(change.current_password, stored):
+            raise CurrentPasswordInvalid
+    elif stored is not None and tools.settings.password_change_requires_current:
+        raise CurrentPasswordRequired
+    if tools.hasher.matches(password, stored):
         raise SamePassword
     return tools.hasher.hash(password)
 
 
-def _change_email(session: Session, tools: Tools, user: User, email: str, *, now: datetime) -> None:
+def _reauthenticate(
+    session: Session,
+    tools: Tools,
+    found: UserSession,
+    change: AccountChange,
+    *,
+    stored: str | None,
+    now: datetime,
+) -> None:
+    """See to it that the owner is in front of the session, as far as this installation wants that."""
+    if found.user.password_hash != stored:
+        raise SamePassword("The password was changed elsewhere. Sign in with the new one.")
+    if change.nonce is not None:
+        if not redeem_users_code(
+            session, tools, found.user, code=change.nonce, kind=TokenKind.REAUTHENTICATION, now=now
+        ):
+            raise ReauthenticationNotValid
+    elif tools.settings.password_change_requires_reauthentication and found.is_older_than(
+        REAUTHENTICATED_FOR, now
+    ):
+        raise ReauthenticationNeeded
+
+
+def _change_password(
+    session: Session, tools: Tools, found: UserSession, password_hash: str, *, now: datetime
+) -> None:
+    """Nothing that was mailed, and no other session, outlives the old password."""
+    user = found.user
+    user.change_password(password_hash, now=now)
+    delete_tokens(session, user_id=user.id)
+    end_sessions(session, user_id=user.id, except_id=found.id)
+    if user.email:
+        request_mail(
+            session, tools, kind=MailKind.PASSWORD_CHANGED, address=user.email, user_id=user.id, now=now
+        )
+
+
+def _change_email(
+    session: Session, tools: Tools, user: User, email: str, *, link: MailedLink, now: datetime
+) -> None:
     address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
     if address == user.email:
         return
-    if not tools.settings.email_auto_confirm:
-        raise EmailChangesDisabled
-    user.change_email(address, now=now)
-    save_email(session)
+    if tools.settings.email_auto_confirm:
+        user.change_email(address, identity_id=tools.new_id(), now=now)
+        save_email(session)
+        return
+    if find_user_by_email(session, email=address) is not None:
+        raise EmailExists
+    user.ask_for_email(address, now=now)
+    delete_tokens(session, user_id=user.id, kinds=KINDS_OF[VerifyType.EMAIL_CHANGE])
+    request_email_change(session, tools, user, link=link, now=now)

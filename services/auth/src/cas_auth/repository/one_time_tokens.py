@@ -1,6 +1,6 @@
 """Mailed tokens, and the flows they may belong to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -21,35 +21,32 @@ def replace_token(session: Session, token: OneTimeToken) -> None:
 def find_token_by_link(
     session: Session, *, digest: bytes, kinds: Collection[TokenKind]
 ) -> OneTimeToken | None:
-    """The token of this link, locked."""
+    """The token of this link."""
     return session.scalar(
-        select(OneTimeToken)
-        .where(OneTimeToken.link_digest == digest, OneTimeToken.kind.in_(kinds))
-        .with_for_update()
+        select(OneTimeToken).where(OneTimeToken.link_digest == digest, OneTimeToken.kind.in_(kinds))
     )
 
 
 def list_tokens_of_address(
     session: Session, *, address: str, kinds: Collection[TokenKind]
-) -> list[OneTimeToken]:
-    """The tokens that were mailed to this address, locked; newest first."""
-    return list(
-        session.scalars(
-            select(OneTimeToken)
-            .where(OneTimeToken.address == address, OneTimeToken.kind.in_(kinds))
-            .order_by(OneTimeToken.created_at.desc(), OneTimeToken.id)
-            .with_for_update()
-        )
-    )
-
-
-def find_token(session: Session, *, user_id: UUID, kind: TokenKind) -> OneTimeToken | None:
-    """The user's token of this kind, locked."""
-    return session.scalar(
+) -> Sequence[OneTimeToken]:
+    """The tokens that were mailed to this address, newest first."""
+    return session.scalars(
         select(OneTimeToken)
-        .where(OneTimeToken.user_id == user_id, OneTimeToken.kind == kind)
-        .with_for_update()
-    )
+        .where(OneTimeToken.address == address, OneTimeToken.kind.in_(kinds))
+        .order_by(OneTimeToken.created_at.desc(), OneTimeToken.id)
+    ).all()
+
+
+def list_tokens_of_user(
+    session: Session, *, user_id: UUID, kinds: Collection[TokenKind]
+) -> Sequence[OneTimeToken]:
+    """The tokens of a locked user, as they are now."""
+    return session.scalars(
+        select(OneTimeToken)
+        .where(OneTimeToken.user_id == user_id, OneTimeToken.kind.in_(kinds))
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def count_attempt(session: Session, *, token_id: UUID) -> None:
@@ -57,6 +54,11 @@ def count_attempt(session: Session, *, token_id: UUID) -> None:
     session.execute(
         update(OneTimeToken).where(OneTimeToken.id == token_id).values(attempts=OneTimeToken.attempts + 1)
     )
+
+
+def delete_token(session: Session, *, token_id: UUID) -> None:
+    """Let this token prove nothing any more."""
+    session.execute(delete(OneTimeToken).where(OneTimeToken.id == token_id))
 
 
 def delete_tokens(session: Session, *, user_id: UUID, kinds: Collection[TokenKind] | None = None) -> None:
@@ -73,6 +75,11 @@ def lock_flow(session: Session, *, flow_id: UUID) -> FlowState | None:
 def lock_flow_by_code(session: Session, *, digest: bytes) -> FlowState | None:
     """The flow whose code has this digest, once no other transaction is changing it."""
     return session.scalar(select(FlowState).where(FlowState.auth_code_digest == digest).with_for_update())
+
+
+def delete_flow(session: Session, *, flow_id: UUID) -> None:
+    """Forget a flow, and the mailed token that belongs to it."""
+    session.execute(delete(FlowState).where(FlowState.id == flow_id))
 
 
 def delete_flows(session: Session, *, created_before: datetime) -> None:

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata
+from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata, email_identity_data
 from cas_auth.domain.refusals import EmailExists, UserNotFound
 from cas_auth.models import Identity, User
 from cas_auth.repository.loading import WHOLE_USER
@@ -71,12 +71,7 @@ def add_email_user(
             user_id=user_id,
             provider=Provider.EMAIL,
             provider_id=str(user_id),
-            identity_data={
-                "sub": str(user_id),
-                "email": email,
-                "email_verified": confirmed_at is not None,
-                "phone_verified": False,
-            },
+            identity_data=email_identity_data(user_id, email, verified=confirmed_at is not None),
             last_sign_in_at=now,
             created_at=now,
             updated_at=now,
@@ -132,6 +127,26 @@ def find_user_by_email(session: Session, *, email: str, lock: bool = False) -> U
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return session.scalar(statement)
+
+
+def find_user_by_new_email(session: Session, *, email: str) -> User | None:
+    """A user who waits for this address, locked, with identities."""
+    return session.scalar(
+        select(User)
+        .where(User.new_email == email)
+        .order_by(User.email_change_sent_at.desc())
+        .limit(1)
+        .options(*WHOLE_USER)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def distrust_password(session: Session, *, email: str) -> None:
+    """Forget the password of a user who never proved their address: two people may have chosen one."""
+    session.execute(
+        update(User).where(User.email == email, User.email_confirmed_at.is_(None)).values(password_hash=None)
+    )
 
 
 def delete_user(session: Session, *, user_id: UUID) -> int:

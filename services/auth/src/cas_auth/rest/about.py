@@ -30,7 +30,7 @@ async def settings(dependencies: AuthDep) -> Response:
     configured = dependencies.settings
     return json_response(
         {
-            "external": {"email": True, "phone": False, "anonymous_users": False},
+            "external": {"email": True, "phone": False, "anonymous_users": configured.anonymous_enabled},
             "disable_signup": not configured.signup_enabled,
             "mailer_autoconfirm": configured.email_auto_confirm,
             "phone_autoconfirm": False,

@@ -43,13 +43,18 @@ class ErrorOut(BaseModel):
 def render_error(request: Request, error: DomainError) -> Response:
     """The answer to a request that failed with `error`."""
     del request
-    code = _CODES.get(error.code, error.code.replace("-", "_"))
-    message = "Request rate limit reached" if isinstance(error, RateLimited) else error.detail
+    code = protocol_code(error)
+    message = error.detail if error.code != RateLimited.code else "Request rate limit reached"
     body: dict[str, Any] = {"code": code, "message": message, "error_code": code, "msg": message}
     if isinstance(error, WeakPassword):
         body["weak_password"] = {"reasons": error.reasons}
     headers = {"X-Sb-Error-Code": code, "X-Supabase-Api-Version": API_VERSION, **error_headers(error)}
     return json_response(body, status=_status(error), headers=headers)
+
+
+def protocol_code(error: DomainError) -> str:
+    """The code of `error` in the protocol's words."""
+    return _CODES.get(error.code, error.code.replace("-", "_"))
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

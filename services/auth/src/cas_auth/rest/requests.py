@@ -13,11 +13,11 @@ from fastapi import Depends, Request
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.domain.accounts import lookup_email
 from cas_auth.domain.audit import Origin
-from cas_auth.domain.refusals import BadJwt, BadSubject, NoAuthorization
+from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAuthorization
 from cas_auth.operations.tools import Tools
 from cas_auth.settings import Settings
 from cas_kit import telemetry
-from cas_kit.errors import Unauthenticated
+from cas_kit.errors import RateLimited, Unauthenticated
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Bearer, Dependencies, bearer_token
 from cas_kit.tokens import SubjectNotAUser
@@ -158,6 +158,38 @@ def limit_sign_in(dependencies: AuthDependencies, *, origin: Origin, email: str)
     settings = dependencies.settings
     dependencies.limiter.hit(settings.sign_in_limit_per_ip, "sign-in-ip", _network(origin))
     dependencies.limiter.hit(settings.sign_in_limit_per_account, "sign-in-account", _account(email))
+
+
+def limit_mail(dependencies: AuthDependencies, *, origin: Origin, email: str) -> None:
+    """Count a mail that somebody asks for.
+
+    :raises RateLimited: too many were asked for from this network.
+    :raises MailedTooRecently: the address has just been written to, or would have been if it were known.
+    """
+    settings = dependencies.settings
+    dependencies.limiter.hit(settings.mail_limit_per_ip, "mail-ip", _network(origin))
+    seconds = int(settings.mail_interval.total_seconds())
+    try:
+        if seconds:
+            dependencies.limiter.hit(f"1/{seconds} second", "mail", _account(email))
+    except RateLimited as error:
+        raise MailedTooRecently(retry_after=error.retry_after) from error
+
+
+def limit_verification(dependencies: AuthDependencies, *, origin: Origin) -> None:
+    """Count an attempt to prove an address.
+
+    :raises RateLimited: there were too many from this network.
+    """
+    dependencies.limiter.hit(dependencies.settings.verify_limit_per_ip, "verify-ip", _network(origin))
+
+
+def limit_anonymous(dependencies: AuthDependencies, *, origin: Origin) -> None:
+    """Count an anonymous sign-up.
+
+    :raises RateLimited: there were too many from this network.
+    """
+    dependencies.limiter.hit(dependencies.settings.anonymous_limit_per_ip, "anonymous-ip", _network(origin))
 
 
 def limit_user_update(dependencies: AuthDependencies, *, caller: Caller, new_password: bool) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from cas_auth.credentials.tokens import Grant, ProviderTokens
+from cas_auth.domain.pkce import Challenge
 from cas_auth.models import Factor, Identity, User
 
 WEAK_PASSWORD_HINT = "This password is easy to guess. Choose another one."  # noqa: S105  a sentence
@@ -15,11 +16,53 @@ WEAK_PASSWORD_HINT = "This password is easy to guess. Choose another one."  # no
 # ---- in ----
 
 
-class SignUpIn(BaseModel):
+class ChallengeIn(BaseModel):
+    """What binds a mailed link to the client that asked for it; neither, or both."""
+
+    code_challenge: str | None = None
+    code_challenge_method: str | None = None
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """The challenge of these fields.
+
+        :raises InvalidRequest: one is missing or malformed.
+        """
+        return Challenge.read(self.code_challenge, self.code_challenge_method)
+
+
+class SignUpIn(ChallengeIn):
     email: str | None = None
     phone: str | None = None
     password: str | None = None
     data: dict[str, Any] | None = None
+
+
+class RecoverIn(ChallengeIn):
+    email: str | None = None
+
+
+class OtpIn(ChallengeIn):
+    email: str | None = None
+    phone: str | None = None
+    create_user: bool | None = None
+    data: dict[str, Any] | None = None
+
+
+class ResendIn(ChallengeIn):
+    type: str | None = None
+    email: str | None = None
+    phone: str | None = None
+
+
+class VerifyIn(BaseModel):
+    """A code with its address, or the token of a link."""
+
+    type: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    token: str | None = None
+    token_hash: str | None = None
 
 
 class TokenIn(BaseModel):
@@ -29,12 +72,24 @@ class TokenIn(BaseModel):
     phone: str | None = None
     password: str | None = None
     refresh_token: str | None = None
+    auth_code: str | None = None
+    code_verifier: str | None = None
 
 
-class UserUpdateIn(BaseModel):
+class LinkIn(BaseModel):
+    """The query of a mailed link."""
+
+    token: str = ""
+    type: str = ""
+    redirect_to: str | None = None
+
+
+class UserUpdateIn(ChallengeIn):
     email: str | None = None
     phone: str | None = None
     password: str | None = None
+    current_password: str | None = None
+    nonce: str | None = None
     data: dict[str, Any] | None = None
     app_metadata: dict[str, Any] | None = None
 
@@ -185,6 +240,17 @@ class SessionOut(BaseModel):
             provider_refresh_token=provider.refresh_token,
             weak_password=PasswordAdviceOut.of(grant.weak_password),
         )
+
+
+class NothingOut(BaseModel):
+    """The answer to what is answered the same for everybody."""
+
+
+class HalfChangedOut(BaseModel):
+    """One of two addresses agreed to a change."""
+
+    msg: str
+    code: Literal["200"]
 
 
 class HealthOut(BaseModel):

@@ -8,7 +8,6 @@ from fastapi import Response
 from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.audit import Origin
 from cas_auth.domain.refusals import (
-    AnonymousSignInsDisabled,
     InvalidRequest,
     PhoneLoginsDisabled,
     PhoneSignupsDisabled,
@@ -17,7 +16,8 @@ from cas_auth.domain.refusals import (
 )
 from cas_auth.domain.sessions import LogoutScope
 from cas_auth.models import User
-from cas_auth.operations import accounts, sessions
+from cas_auth.operations import accounts, flows, sessions
+from cas_auth.operations.mails import MailedLink
 from cas_auth.rest import PREFIX
 from cas_auth.rest.errors import documented
 from cas_auth.rest.requests import (
@@ -25,6 +25,7 @@ from cas_auth.rest.requests import (
     AuthDependencies,
     CallerDep,
     OriginDep,
+    limit_anonymous,
     limit_sign_in,
     limit_sign_up,
 )
@@ -40,8 +41,12 @@ routes = router(tags=["sessions"])
     f"{PREFIX}/signup",
     responses={200: {"model": SessionOut | UserOut}, **documented(400, 413, 422, 429, 503)},
 )
-def sign_up(body: SignUpIn, dependencies: AuthDep, origin: OriginDep) -> Response:
-    """Register with an e-mail address and a password: a session, or the user where the address awaits confirmation."""
+def sign_up(
+    body: SignUpIn, dependencies: AuthDep, origin: OriginDep, redirect_to: str | None = None
+) -> Response:
+    """Register: a session, or the user where the address awaits confirmation. Without an address, anonymously."""
+    if not body.email and not body.phone:
+        return _sign_up_anonymously(body, dependencies, origin)
     email = _sign_up_email(body)
     if not body.password:
         raise InvalidRequest("Signup requires a valid password")
@@ -52,6 +57,7 @@ def sign_up(body: SignUpIn, dependencies: AuthDep, origin: OriginDep) -> Respons
         email=email,
         password=body.password,
         data=body.data,
+        link=MailedLink(redirect_to, body.challenge),
         origin=origin,
         now=datetime.now(UTC),
     )
@@ -60,7 +66,9 @@ def sign_up(body: SignUpIn, dependencies: AuthDep, origin: OriginDep) -> Respons
     return user_response(outcome, audience=dependencies.settings.audience)
 
 
-@routes.post(f"{PREFIX}/token", responses={200: {"model": SessionOut}, **documented(400, 413, 422, 429, 503)})
+@routes.post(
+    f"{PREFIX}/token", responses={200: {"model": SessionOut}, **documented(400, 404, 413, 422, 429, 503)}
+)
 def token(
     dependencies: AuthDep, origin: OriginDep, grant_type: str = "", body: TokenIn | None = None
 ) -> Response:
@@ -113,11 +121,19 @@ def user_response(user: User, *, audience: str) -> Response:
 def _sign_up_email(body: SignUpIn) -> str:
     if body.email and body.phone:
         raise InvalidRequest("Only an email address or phone number should be provided on signup.")
-    if body.phone:
-        raise PhoneSignupsDisabled
     if not body.email:
-        raise AnonymousSignInsDisabled
+        raise PhoneSignupsDisabled
     return body.email
+
+
+def _sign_up_anonymously(body: SignUpIn, dependencies: AuthDependencies, origin: Origin) -> Response:
+    if dependencies.settings.anonymous_enabled:
+        limit_anonymous(dependencies, origin=origin)
+    with dependencies.database.transaction() as session:
+        grant = accounts.sign_up_anonymously(
+            session, dependencies.tools, data=body.data, origin=origin, now=datetime.now(UTC)
+        )
+    return session_response(dependencies, grant)
 
 
 def _password_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
@@ -150,6 +166,18 @@ def _refresh_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin
         )
 
 
+def _pkce_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
+    with dependencies.database.transaction() as session:
+        return flows.exchange_code(
+            session,
+            dependencies.tools,
+            code=body.auth_code or "",
+            verifier=body.code_verifier or "",
+            origin=origin,
+            now=datetime.now(UTC),
+        )
+
+
 def _web3_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
     del body, dependencies, origin
     raise Web3Disabled
@@ -158,5 +186,6 @@ def _web3_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -
 _GRANTS: dict[str, Callable[[TokenIn, AuthDependencies, Origin], Grant]] = {
     "password": _password_grant,
     "refresh_token": _refresh_grant,
+    "pkce": _pkce_grant,
     "web3": _web3_grant,
 }

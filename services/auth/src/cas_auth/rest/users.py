@@ -6,12 +6,15 @@ from fastapi import Response
 
 from cas_auth.domain.refusals import NotAdmin, PhoneChangesDisabled
 from cas_auth.operations import accounts, sessions
+from cas_auth.operations.accounts import AccountChange
+from cas_auth.operations.by_mail import request_reauthentication
+from cas_auth.operations.mails import MailedLink
 from cas_auth.rest import PREFIX
 from cas_auth.rest.errors import documented
-from cas_auth.rest.requests import AuthDep, CallerDep, OriginDep, limit_user_update
-from cas_auth.rest.schemas import UserOut, UserUpdateIn
+from cas_auth.rest.requests import AuthDep, CallerDep, OriginDep, limit_mail, limit_user_update
+from cas_auth.rest.schemas import NothingOut, UserOut, UserUpdateIn
 from cas_auth.rest.sessions import user_response
-from cas_kit.rest import router
+from cas_kit.rest import json_response, router
 
 routes = router(tags=["user"])
 
@@ -29,22 +32,50 @@ def get_user(caller: CallerDep, dependencies: AuthDep) -> Response:
 @routes.put(
     f"{PREFIX}/user", responses={200: {"model": UserOut}, **documented(400, 401, 403, 413, 422, 429, 503)}
 )
-def update_user(body: UserUpdateIn, caller: CallerDep, dependencies: AuthDep, origin: OriginDep) -> Response:
+def update_user(
+    body: UserUpdateIn,
+    caller: CallerDep,
+    dependencies: AuthDep,
+    origin: OriginDep,
+    redirect_to: str | None = None,
+) -> Response:
     """Change the caller's address, password or metadata; a null in `data` removes its key."""
     if body.app_metadata is not None:
         raise NotAdmin
     if body.phone:
         raise PhoneChangesDisabled
     limit_user_update(dependencies, caller=caller, new_password=bool(body.password))
+    if body.email and not dependencies.settings.email_auto_confirm:
+        limit_mail(dependencies, origin=origin, email=body.email)
     user = accounts.update_user(
         dependencies.database,
         dependencies.tools,
         user_id=caller.user_id,
         session_id=caller.session_id,
-        email=body.email or None,
-        password=body.password or None,
-        data=body.data,
+        change=AccountChange(
+            email=body.email or None,
+            password=body.password or None,
+            current_password=body.current_password,
+            nonce=body.nonce or None,
+            data=body.data,
+        ),
+        link=MailedLink(redirect_to, body.challenge),
         origin=origin,
         now=datetime.now(UTC),
     )
     return user_response(user, audience=dependencies.settings.audience)
+
+
+@routes.get(
+    f"{PREFIX}/reauthenticate",
+    responses={200: {"model": NothingOut}, **documented(400, 401, 403, 422, 429, 503)},
+)
+def reauthenticate(caller: CallerDep, dependencies: AuthDep, origin: OriginDep) -> Response:
+    """Mail the caller a code that lets them change their password."""
+    now = datetime.now(UTC)
+    with dependencies.database.transaction() as session:
+        found = sessions.authenticate(session, user_id=caller.user_id, session_id=caller.session_id, now=now)
+        if found.user.email:
+            limit_mail(dependencies, origin=origin, email=found.user.email)
+        request_reauthentication(session, dependencies.tools, found.user, origin=origin, now=now)
+    return json_response({})

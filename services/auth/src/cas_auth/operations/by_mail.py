@@ -1,0 +1,107 @@
+"""What people ask for and get by mail. Known and unknown addresses cost and answer the same."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from cas_auth.domain.accounts import canonical_email, merge_metadata
+from cas_auth.domain.audit import AuditAction, Origin
+from cas_auth.domain.mails import MailKind
+from cas_auth.domain.refusals import EmailAwaitsConfirmation, NothingToReauthenticate
+from cas_auth.models import User
+from cas_auth.operations.mails import MailedLink, request_link, request_mail
+from cas_auth.operations.tools import Tools
+from cas_auth.repository.audit_log import add_audit_entry
+from cas_auth.repository.users import add_email_user
+
+
+def request_recovery(
+    session: Session, tools: Tools, *, email: str, link: MailedLink, origin: Origin, now: datetime
+) -> None:
+    """Mail a link and a code with which the owner of the address gets in and chooses a new password.
+
+    :raises InvalidRequest: it is no address.
+    """
+    address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
+    request_link(session, tools, kind=MailKind.RECOVERY, address=address, link=link, now=now)
+    add_audit_entry(session, AuditAction.USER_RECOVERY_REQUESTED, actor_id=None, origin=origin, now=now)
+
+
+def request_sign_in(
+    session: Session,
+    tools: Tools,
+    *,
+    email: str,
+    create_user: bool,
+    data: Mapping[str, Any] | None,
+    link: MailedLink,
+    origin: Origin,
+    now: datetime,
+) -> None:
+    """Mail a link and a code that sign in the owner of the address.
+
+    An unknown address becomes a user, as far as the caller and this installation want that; otherwise nobody is told
+    that it is unknown, and no mail is sent.
+
+    :raises InvalidRequest: it is no address, or the metadata cannot be accepted.
+    """
+    address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
+    metadata = merge_metadata({}, data)
+    if create_user and tools.settings.signup_enabled:
+        add_email_user(
+            session,
+            user_id=tools.new_id(),
+            identity_id=tools.new_id(),
+            email=address,
+            password_hash=None,
+            user_metadata=metadata,
+            confirmed_at=None,
+            now=now,
+        )
+    request_link(session, tools, kind=MailKind.MAGIC_LINK, address=address, link=link, now=now)
+    add_audit_entry(session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now)
+
+
+def resend_confirmation(
+    session: Session, tools: Tools, *, email: str, link: MailedLink, origin: Origin, now: datetime
+) -> None:
+    """Mail the confirmation of a sign-up once more.
+
+    :raises InvalidRequest: it is no address.
+    """
+    address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
+    request_link(session, tools, kind=MailKind.CONFIRMATION, address=address, link=link, now=now)
+    add_audit_entry(session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now)
+
+
+def resend_email_change(
+    session: Session, tools: Tools, *, email: str, link: MailedLink, origin: Origin, now: datetime
+) -> None:
+    """Mail the question about a change of address once more, to the present or the future address.
+
+    :raises InvalidRequest: it is no address.
+    """
+    address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
+    for kind in (MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGE_CURRENT):
+        request_link(session, tools, kind=kind, address=address, link=link, now=now)
+    add_audit_entry(session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now)
+
+
+def request_reauthentication(
+    session: Session, tools: Tools, user: User, *, origin: Origin, now: datetime
+) -> None:
+    """Mail a signed-in user a code that proves they are still the one in front of the session.
+
+    :raises NothingToReauthenticate: the user has no address.
+    :raises EmailAwaitsConfirmation: the address was never confirmed.
+    """
+    if not user.email:
+        raise NothingToReauthenticate
+    if user.email_confirmed_at is None:
+        raise EmailAwaitsConfirmation
+    request_mail(session, tools, kind=MailKind.REAUTHENTICATION, address=user.email, user_id=user.id, now=now)
+    add_audit_entry(
+        session, AuditAction.USER_REAUTHENTICATE_REQUESTED, actor_id=user.id, origin=origin, now=now
+    )
