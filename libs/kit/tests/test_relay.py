@@ -3,15 +3,17 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import func, update
 from structlog.testing import capture_logs
 
 from cas_kit import outbox as outbox_module
 from cas_kit import telemetry
 from cas_kit.db import Database
-from cas_kit.errors import Unavailable
+from cas_kit.errors import DomainError, Kind, Unavailable
 from cas_kit.testing import until
 
+TOPIC = "note.written"
 LATER = timedelta(hours=1)
 
 
@@ -121,6 +123,63 @@ def _quietly(action):
         return action()
     except Unavailable:
         return None
+
+
+class Kept(DomainError):
+    kind = Kind.CONFLICT
+    code = "kept"
+    keeps_transaction = True
+
+
+class TestAtOnce:
+    def test_is_delivered_by_the_thread_that_committed_it(self, database, outbox, relay, handler, row):
+        with database.transaction() as session:
+            message_id = outbox.add(session, topic=TOPIC, payload={}, at_once=True)
+            assert handler.seen == []
+        assert handler.ids == [message_id]
+        assert row(message_id) is None
+
+    def test_is_delivered_too_when_the_transaction_is_kept_in_spite_of_an_error(
+        self, database, outbox, relay, handler
+    ):
+        with pytest.raises(Kept):
+            self._add_and_fail(database, outbox, Kept)
+        assert len(handler.seen) == 1
+
+    @pytest.mark.parametrize("error", [RuntimeError, Unavailable])
+    def test_is_never_delivered_when_the_transaction_fails(self, database, outbox, relay, handler, error):
+        with pytest.raises(error):
+            self._add_and_fail(database, outbox, error)
+        assert (relay.run_once(), handler.seen) == (0, [])
+
+    def _add_and_fail(self, database, outbox, error):
+        with database.transaction() as session:
+            outbox.add(session, topic=TOPIC, payload={}, at_once=True)
+            raise error
+
+    def test_holds_no_connection_meanwhile(self, one_connection, outbox, make_relay):
+        """A slow handler must not keep the pool empty."""
+        relay = make_relay(lambda _: one_connection.ping(), database=one_connection)
+        with one_connection.transaction() as session:
+            outbox.add(session, topic=TOPIC, payload={}, at_once=True)
+        assert relay.run_once() == 0
+
+    def test_is_left_to_the_relay_when_the_try_fails(self, database, outbox, relay, handler, make_due):
+        handler.failure = Unavailable()
+        with database.transaction() as session:
+            outbox.add(session, topic=TOPIC, payload={}, at_once=True)
+        assert len(handler.seen) == 1
+        handler.failure = None
+        make_due()
+        assert relay.run_once() == 1
+
+    def test_waits_for_a_relay_where_there_is_none(self, settings, outbox, make_relay, handler):
+        database = Database(settings, application_name="kit-tests-command")
+        with database.transaction() as session:
+            message_id = outbox.add(session, topic=TOPIC, payload={}, at_once=True)
+        assert make_relay(handler, database=database).run_once() == 1
+        assert handler.ids == [message_id]
+        database.dispose()
 
 
 def _nowhere(settings):

@@ -1,8 +1,9 @@
 """The database as a service sees it: transactions for writes, autocommit for single-statement reads."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import Connection, Enum, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -19,6 +20,9 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+AT_ONCE = "at-once"
+"""Where a session keeps the messages that are delivered as soon as its transaction is durable."""
 
 
 def text_enum(values: type[StrEnum], *, name: str) -> Enum:
@@ -50,6 +54,11 @@ class Database:
             hide_parameters=True,  # errors are logged, and parameters are personal data
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._deliver: Callable[[UUID], object] | None = None
+
+    def deliver_with(self, deliver: Callable[[UUID], object]) -> None:
+        """Try messages that want it at once by this, in the thread that committed them; it must not raise."""
+        self._deliver = deliver
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -58,14 +67,25 @@ class Database:
         A `DomainError` with `keeps_transaction` is committed and raised all the same.
         Nothing else commits: what an edge answers after this block is durable (docs/adr/0004).
         """
-        with unavailable_when_unreachable(), Session(self.engine, expire_on_commit=False) as session:
+        with (
+            ExitStack() as afterwards,
+            unavailable_when_unreachable(),
+            Session(self.engine, expire_on_commit=False) as session,
+        ):
             try:
                 yield session
             except DomainError as error:
                 if error.keeps_transaction:
-                    session.commit()
+                    self._commit(session, afterwards)
                 raise
-            session.commit()
+            self._commit(session, afterwards)
+
+    def _commit(self, session: Session, afterwards: ExitStack) -> None:
+        """Commit; messages are delivered once the connection is free again."""
+        session.commit()
+        for message_id in session.info.pop(AT_ONCE, ()):
+            if self._deliver is not None:
+                afterwards.callback(self._deliver, message_id)
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:

@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from cas_kit import telemetry
-from cas_kit.db import Database
+from cas_kit.db import AT_ONCE, Database
 from cas_kit.errors import Unavailable
 
 # Well above every delivery's own deadline: a message whose relay crashed is free again after it.
@@ -100,10 +100,12 @@ class Outbox:
         topic: str,
         payload: Mapping[str, Any],
         relay_waits: timedelta = timedelta(0),
+        at_once: bool = False,
     ) -> UUID:
         """Queue a message that is delivered if and only if the transaction commits.
 
         :param relay_waits: how long the background relay leaves the first try to `Relay.deliver`.
+        :param at_once: the thread that commits it tries it right afterwards; for what must not wait behind others.
         :returns: the message's id.
         """
         message_id = uuid4()
@@ -116,6 +118,8 @@ class Outbox:
                 next_attempt_at=func.now() + relay_waits,
             )
         )
+        if at_once:
+            session.info.setdefault(AT_ONCE, []).append(message_id)
         return message_id
 
     def waiting(self, message_id: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -140,6 +144,7 @@ class Relay:
         self._claim_first_try = _claim(
             table, and_(table.c.id == bindparam("message_id"), table.c.attempts == 0)
         )
+        database.deliver_with(self.deliver)
 
     def deliver(self, message_id: UUID) -> bool:
         """Try one message now, before its sender answers; True when this call delivered it.

@@ -5,7 +5,7 @@ The auth service writes them to a Redis stream; every other service keeps them i
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -144,11 +144,12 @@ class RevocationFeed:
         with _unavailable_when_away():
             return bool(self._redis.get(WHOLE) == self._run())
 
-    def publish_all(self, ended: Iterable[EndedSession]) -> None:
+    def publish_all(self, ended: Sequence[EndedSession]) -> None:
         """Write every session that counts, after which the stream is whole."""
         with self._writing() as pipeline:
             _append(pipeline, ended)
             pipeline.set(WHOLE, self._run())
+        log.info("revocations_written_again", count=len(ended))
 
     def forget_expired(self, now: datetime) -> None:
         """Take the oldest entries off the stream, as far as they have expired."""

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from cas_kit import migrations
+from cas_kit.errors import Unavailable
 from cas_kit.outbox import Relay
 from cas_kit.rest import Readiness
 from cas_kit.rpc import RpcServer
@@ -37,7 +38,10 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """A job that runs every so often while the service runs; it must be safe to run in several replicas at once."""
+    """A job that runs every so often while the service runs; it must be safe to run in several replicas at once.
+
+    What it needs may be `Unavailable`: then the next time does.
+    """
 
     name: str
     every: timedelta
@@ -218,8 +222,15 @@ def _background(service: Service, stop: threading.Event) -> Sequence[tuple[str, 
 
 def _repeating(periodic: Periodic, stop: threading.Event) -> Callable[[], object]:
     def repeat() -> None:
+        postponed = False
         while not stop.wait(periodic.every.total_seconds()):
-            periodic.job()
+            try:
+                periodic.job()
+                postponed = False
+            except Unavailable:
+                if not postponed:
+                    log.warning("periodic_work_postponed", work=periodic.name)
+                postponed = True
 
     return repeat
 

@@ -1,27 +1,37 @@
 """Builds the auth service from its settings, and is its command line."""
 
 import sys
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 
 from cas_auth.commands import COMMANDS
 from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
+from cas_auth.models import outbox_messages
+from cas_auth.operations.revocations import complete_feed, forget_ended_sessions, publish_ended_sessions
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
+from cas_auth.repository.revocations import SESSIONS_ENDED
 from cas_auth.rest import BODY_LIMIT, about, by_mail, sessions, users, verification
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
 from cas_auth.settings import Settings
 from cas_kit.db import Database
+from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
+from cas_kit.revocations import RevocationFeed
 from cas_kit.rpc import RpcServer
-from cas_kit.service import Service, run_command
+from cas_kit.service import Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
 
 PACKAGE = "cas_auth"
+# How long a service that was started after Redis lost everything may not know which sessions have ended.
+COMPLETE_FEED_EVERY = timedelta(seconds=1)
+FORGET_EVERY = timedelta(minutes=10)
 
 
 def main() -> None:
@@ -34,9 +44,13 @@ def build(settings: Settings) -> Service:
     database = Database(settings, application_name="cas-auth")
     keys = KeyRing()
     tools = Tools.of(settings, keys)
+    feed = RevocationFeed(settings.revocations)
+    relay = Relay(
+        database, outbox_messages, {SESSIONS_ENDED: partial(publish_ended_sessions, database, feed)}
+    )
     dependencies = AuthDependencies(
         database=database,
-        verifier=TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=keys),
+        verifier=_verifier(settings, keys),
         tools=tools,
         keys=keys,
         limiter=RateLimiter(str(settings.redis_url), prefix="cas-auth"),
@@ -66,6 +80,27 @@ def build(settings: Settings) -> Service:
         ),
         rpc=RpcServer(lambda server: register(server, database=database)),
         readiness=readiness,
+        relay=relay,
+        periodic=_periodic(database, feed),
         prepare=prepare,
-        close=[database.dispose],
+        close=[feed.close, database.dispose],
     )
+
+
+def _verifier(settings: Settings, keys: KeyRing) -> TokenVerifier:
+    """Of our own tokens alone, those signed with an old secret included: this service has no sessions of others.
+
+    Nor does it need to be told which sessions have ended: it looks.
+    """
+    own = [entry for entry in settings.trusted_issuers if entry.issuer == settings.issuer]
+    return TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=keys, trusted=own)
+
+
+def _periodic(database: Database, feed: RevocationFeed) -> Sequence[Periodic]:
+    def at_present(job: Callable[..., object]) -> Callable[[], object]:
+        return lambda: job(database, feed, now=datetime.now(UTC))
+
+    return [
+        Periodic("complete-revocations", COMPLETE_FEED_EVERY, at_present(complete_feed)),
+        Periodic("forget-revocations", FORGET_EVERY, at_present(forget_ended_sessions)),
+    ]

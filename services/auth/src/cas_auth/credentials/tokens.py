@@ -13,6 +13,7 @@ from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_auth.models import User, UserSession
 from cas_kit.issuers import Algorithm
+from cas_kit.tokens import LEEWAY
 
 PROVIDER_TOKENS = "provider tokens"  # what they are sealed for
 
@@ -75,8 +76,9 @@ class TokenIssuer:
         self._lifetime = lifetime
 
     def grant(self, session: UserSession, user: User, *, now: datetime, rotated: bool = True) -> Grant:
-        """Fresh tokens for this session, not signed yet."""
+        """Fresh tokens for this session, not signed yet; the session remembers how long they are good."""
         expires_at = now + self._lifetime
+        session.note_access_token(good_until=expires_at + LEEWAY)
         return Grant(
             user=user,
             session=session,

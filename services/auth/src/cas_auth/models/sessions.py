@@ -33,6 +33,7 @@ class UserSession(Base):
     refreshed_at: Mapped[Instant]
     ip: Mapped[str | None] = mapped_column(INET)
     user_agent: Mapped[String | None]
+    tokens_until: Mapped[Instant | None]
     created_at: Mapped[Instant]
 
     user: Mapped[User] = relationship(lazy="raise")
@@ -63,6 +64,10 @@ class UserSession(Base):
     def is_older_than(self, age: timedelta, now: datetime) -> bool:
         """Whether its user proved who they are longer ago."""
         return now - self.created_at > age
+
+    def note_access_token(self, *, good_until: datetime) -> None:
+        """Remember until when access tokens of this session are good, should it end before."""
+        self.tokens_until = max(good_until, self.tokens_until or good_until)
 
     def present(self, counter: int, *, now: datetime, reuse_interval: timedelta) -> RefreshVerdict:
         """Judge the refresh token of this number, and move on to the next one where it is the newest."""

@@ -1,12 +1,18 @@
 """Sessions, and the end of them."""
 
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from cas_auth.models import User, UserSession
 from cas_auth.repository.loading import WHOLE_USER
+from cas_auth.repository.revocations import add_revocations
+from cas_kit.revocations import EndedSession
+
+# For sessions that were last refreshed before this was recorded.
+LONGEST_UNKNOWN = timedelta(days=1)
 
 _SESSION_WITH_USER = (
     select(UserSession)
@@ -49,5 +55,9 @@ def end_sessions(session: Session, *, user_id: UUID, except_id: UUID | None = No
 
 
 def _end(session: Session, *conditions: ColumnElement[bool]) -> int:
-    """The one place where sessions end."""
-    return len(session.scalars(delete(UserSession).where(*conditions).returning(UserSession.id)).all())
+    """The one place where sessions end; every service is told, once this transaction commits (docs/adr/0017)."""
+    tokens_until = func.coalesce(UserSession.tokens_until, func.now() + LONGEST_UNKNOWN)
+    ending = delete(UserSession).where(*conditions).returning(UserSession.id, tokens_until.label("until"))
+    ended = [EndedSession(row.id, row.until) for row in session.execute(ending)]
+    add_revocations(session, ended)
+    return len(ended)
