@@ -256,3 +256,49 @@ class MailedTooRecently(RateLimited):
             f"For security purposes, you can only request this after {seconds} seconds.",
             retry_after=retry_after,
         )
+
+
+# ---- refusals: hooks ----
+
+
+class HookRefused(DomainError):
+    """A hook said no.
+
+    :param status: the HTTP status it wants to see, of the 400s.
+    """
+
+    kind = Kind.MALFORMED
+    code = "unknown"
+
+    def __init__(self, detail: str, *, status: int) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class HookFailed(DomainError):
+    kind = Kind.INTERNAL
+    code = "unexpected-failure"
+    sentence = "Service currently unavailable due to hook"
+
+
+class HookTimedOut(DomainError):
+    kind = Kind.INVALID
+    code = "hook-timeout"
+    sentence = "Failed to reach hook within maximum time of 5 seconds"
+
+
+class HookUnreachable(DomainError):
+    kind = Kind.INVALID
+    code = "hook-timeout-after-retry"
+    sentence = "Failed to reach hook after maximum retries"
+
+
+class HookAnswerTooLarge(DomainError):
+    kind = Kind.INVALID
+    code = "hook-payload-over-size-limit"
+
+
+class HookAnswerNotJson(DomainError):
+    kind = Kind.MALFORMED
+    code = "hook-payload-invalid-content-type"
+    sentence = "Invalid JSON response from hook: its Content-Type is not application/json"

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from cas_auth.domain.refusals import WeakPassword
+from cas_auth.domain.refusals import HookRefused, WeakPassword
 from cas_kit.errors import DomainError, RateLimited, ValidationFailed
 from cas_kit.problems import STATUS, error_headers
 from cas_kit.rest import json_response
@@ -64,5 +64,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorOut, "description": text} for status, text in refusals.items()}
 
 
-def _status(error: DomainError) -> HTTPStatus:
+def _status(error: DomainError) -> int:
+    if isinstance(error, HookRefused):
+        return error.status
     return HTTPStatus.BAD_REQUEST if isinstance(error, ValidationFailed) else STATUS[error.kind]

@@ -1,0 +1,262 @@
+"""Asking real HTTP servers that agree, refuse, fail, dawdle and ramble."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+from pydantic import SecretStr
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from cas_auth.clients import hooks
+from cas_auth.clients.hooks import Hook
+from cas_auth.domain.refusals import (
+    HookAnswerNotJson,
+    HookAnswerTooLarge,
+    HookFailed,
+    HookRefused,
+    HookTimedOut,
+    HookUnreachable,
+)
+from cas_auth.rest.errors import render_error
+from cas_local.ports import free_port
+
+OLD, NEW = "whsec_b2xkLW9sZC1vbGQtb2xkLW9sZA==", "whsec_bmV3LW5ldy1uZXctbmV3LW5ldw=="
+SECRETS = SecretStr(f"v1,{NEW}|v1,{OLD}")
+PAYLOAD = {"user": {"email": "zoë@example.com"}, "metadata": {"name": "before-user-created"}}
+JSON = "application/json; charset=utf-8"
+
+
+class Answers:
+    """What the hook says, one after the other, the last one for ever; and what it was asked."""
+
+    def __init__(self):
+        self.requests = []
+        self._script = []
+        self.release = threading.Event()
+
+    def say(self, status=200, body=b"{}", content_type=JSON, **how):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self._script.append(SimpleNamespace(status=status, body=raw, content_type=content_type, **how))
+
+    def next(self):
+        return self._script.pop(0) if len(self._script) > 1 else self._script[0]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        answers = self.server.answers
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        answers.requests.append((dict(self.headers), content))
+        answer = answers.next()
+        if hasattr(answer, "hang"):
+            answers.release.wait(30)
+        if hasattr(answer, "drop"):
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        if answer.content_type:
+            self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if hasattr(answer, "dawdle"):
+            self._dawdle(answer.body)
+        else:
+            self.wfile.write(answer.body)
+
+    def _dawdle(self, body):
+        for byte in body:
+            if self.server.answers.release.wait(0.05):
+                return
+            self.wfile.write(bytes([byte]))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.handle_error = lambda *_: None
+        server.answers = Answers()
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.answers.release.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def answers(server):
+    return server.answers
+
+
+@pytest.fixture
+def hook(server):
+    hook = Hook(name="test", url=f"http://127.0.0.1:{server.server_port}/hook", secrets=SECRETS)
+    yield hook
+    hook.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(hooks, "TIME_LIMIT", 0.5)
+
+
+class TestRequest:
+    def test_is_the_payload_as_json(self, hook, answers):
+        answers.say(body={"decision": "continue"})
+        assert hook.call(PAYLOAD) == {"decision": "continue"}
+        ((headers, content),) = answers.requests
+        assert json.loads(content) == PAYLOAD
+        assert headers["Content-Type"] == "application/json"
+
+    @pytest.mark.parametrize("secret", [OLD, NEW])
+    def test_is_signed_with_every_secret(self, hook, answers, secret):
+        answers.say()
+        hook.call(PAYLOAD)
+        ((headers, content),) = answers.requests
+        assert Webhook(secret).verify(content, headers) == PAYLOAD
+
+    def test_is_not_signed_with_another(self, hook, answers):
+        answers.say()
+        hook.call(PAYLOAD)
+        ((headers, content),) = answers.requests
+        with pytest.raises(WebhookVerificationError):
+            Webhook("whsec_ZWxzZS1lbHNlLWVsc2U=").verify(content, headers)
+
+    def test_keeps_its_id_when_it_is_repeated(self, hook, answers):
+        answers.say(503)
+        answers.say()
+        hook.call(PAYLOAD)
+        hook.call(PAYLOAD)
+        first, again, other = (headers["webhook-id"] for headers, _ in answers.requests)
+        assert first == again != other
+
+    @pytest.mark.parametrize("secrets", [f"{NEW} {OLD}", f"v1,{NEW}|{OLD}", NEW])
+    def test_takes_secrets_in_every_usual_form(self, server, answers, secrets):
+        answers.say()
+        hook = Hook(name="test", url=f"http://127.0.0.1:{server.server_port}", secrets=SecretStr(secrets))
+        hook.call(PAYLOAD)
+        hook.close()
+        ((headers, content),) = answers.requests
+        assert Webhook(NEW).verify(content, headers) == PAYLOAD
+
+    @pytest.mark.parametrize("secrets", ["", " | ", "v1,", "whsec_", "v1,whsec_é"])
+    def test_refuses_to_be_sent_without_a_secret(self, secrets):
+        with pytest.raises(ValueError, match="secret"):
+            Hook(name="test", url="http://127.0.0.1", secrets=SecretStr(secrets))
+
+
+class TestAnswer:
+    @pytest.mark.parametrize("status", [200, 202, 204])
+    def test_may_be_empty(self, hook, answers, status):
+        answers.say(status, b"", content_type=None)
+        assert hook.call(PAYLOAD) == {}
+
+    @pytest.mark.parametrize("status", [200, 403])
+    @pytest.mark.parametrize("wanted", [400, 403, 422, 451])
+    def test_may_refuse_in_its_own_words(self, hook, answers, status, wanted):
+        answers.say(status, {"error": {"http_code": wanted, "message": "No disposable addresses."}})
+        with pytest.raises(HookRefused) as refusal:
+            hook.call(PAYLOAD)
+        answer = render_error(None, refusal.value)
+        assert answer.status_code == wanted
+        assert json.loads(answer.body)["message"] == "No disposable addresses."
+        assert len(answers.requests) == 1
+
+    @pytest.mark.parametrize("wanted", [200, 302, 500, 503, 999, "400", None, -1])
+    def test_cannot_refuse_with_a_status_that_is_no_refusal(self, hook, answers, wanted):
+        answers.say(body={"error": {"http_code": wanted, "message": "No."}})
+        with pytest.raises(HookFailed) as refusal:
+            hook.call(PAYLOAD)
+        answer = render_error(None, refusal.value)
+        assert (answer.status_code, json.loads(answer.body)["code"]) == (500, "unexpected_failure")
+
+    @pytest.mark.parametrize("error", [{}, {"http_code": 400}, {"message": ""}, "no", None, []])
+    def test_with_an_error_that_says_nothing_is_no_refusal(self, hook, answers, error):
+        answers.say(body={"error": error})
+        assert hook.call(PAYLOAD) == {"error": error}
+
+    @pytest.mark.parametrize("status", [201, 301, 400, 401, 404, 500, 502])
+    def test_of_any_other_status_is_a_failure(self, hook, answers, status):
+        answers.say(status, b"<html>", content_type="text/html")
+        with pytest.raises(HookFailed, match=str(status)):
+            hook.call(PAYLOAD)
+        assert len(answers.requests) == 1
+
+    @pytest.mark.parametrize("content_type", [None, "text/plain", "text/html", "application/jsonp"])
+    def test_must_be_json_by_name(self, hook, answers, content_type):
+        answers.say(content_type=content_type)
+        with pytest.raises(HookAnswerNotJson):
+            hook.call(PAYLOAD)
+
+    @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"null", b"\xff"])
+    def test_must_be_json_by_nature(self, hook, answers, body):
+        answers.say(body=body)
+        with pytest.raises(HookFailed):
+            hook.call(PAYLOAD)
+
+    def test_may_be_as_long_as_the_limit(self, hook, answers):
+        filler = {"x": "y" * (200 * 1024 - len('{"x": ""}'))}
+        answers.say(body=filler)
+        assert hook.call(PAYLOAD) == filler
+
+    def test_may_not_be_longer(self, hook, answers):
+        answers.say(body={"x": "y" * (200 * 1024 - len('{"x": ""}') + 1)})
+        with pytest.raises(HookAnswerTooLarge):
+            hook.call(PAYLOAD)
+
+    def test_is_not_unpacked(self, hook, answers):
+        answers.say(body=b"\x1f\x8b" + b"0" * 100)
+        with pytest.raises(HookFailed):
+            hook.call(PAYLOAD)
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("trouble", [{"status": 503}, {"status": 429}, {"drop": True}])
+    def test_that_passes_is_not_noticed(self, hook, answers, trouble):
+        answers.say(**trouble)
+        answers.say(**trouble)
+        answers.say(body={"claims": {}})
+        assert hook.call(PAYLOAD) == {"claims": {}}
+        assert len(answers.requests) == 3
+
+    def test_that_stays_is_told_after_three_tries(self, hook, answers):
+        answers.say(503)
+        with pytest.raises(HookUnreachable):
+            hook.call(PAYLOAD)
+        assert len(answers.requests) == 3
+
+    def test_nobody_there(self):
+        hook = Hook(name="test", url=f"http://127.0.0.1:{free_port()}", secrets=SECRETS)
+        with pytest.raises(HookUnreachable):
+            hook.call(PAYLOAD)
+        hook.close()
+
+    @pytest.mark.usefixtures("impatient")
+    @pytest.mark.parametrize("how", ["hang", "dawdle"])
+    def test_an_answer_that_takes_too_long(self, hook, answers, how):
+        answers.say(body={"x": "y" * 100}, **{how: True})
+        began = time.monotonic()
+        with pytest.raises(HookTimedOut):
+            hook.call(PAYLOAD)
+        assert time.monotonic() - began < 2
+
+
+def test_refusals_have_the_codes_of_the_protocol():
+    refusals = [HookTimedOut(), HookUnreachable(), HookAnswerTooLarge("x"), HookAnswerNotJson(), HookFailed()]
+    answers = [render_error(None, refusal) for refusal in refusals]
+    assert [(answer.status_code, json.loads(answer.body)["code"]) for answer in answers] == [
+        (422, "hook_timeout"),
+        (422, "hook_timeout_after_retry"),
+        (422, "hook_payload_over_size_limit"),
+        (400, "hook_payload_invalid_content_type"),
+        (500, "unexpected_failure"),
+    ]
