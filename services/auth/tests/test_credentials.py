@@ -47,6 +47,15 @@ class TestPasswordHasher:
         stored = self.hasher.hash("x" * 1023 + "a")
         assert not self.hasher.matches("x" * 1023 + "b", stored)
 
+    def test_takes_what_looks_the_same_for_the_same(self):
+        composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
+        assert self.hasher.matches(decomposed, self.hasher.hash(composed))
+        assert self.hasher.matches(composed, self.hasher.hash(decomposed))
+
+    def test_takes_the_spelling_a_foreign_hash_was_made_of(self):
+        decomposed = "cafe\u0301 au lait"
+        assert self.hasher.matches(decomposed, self.hasher._argon2.hash(decomposed))
+
     def test_matches_nothing_where_there_is_no_hash(self):
         assert not self.hasher.matches("secret", None)
 

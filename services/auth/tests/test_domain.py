@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cas_auth.domain.accounts import canonical_email, check_password, lookup_email, merge_metadata
-from cas_auth.domain.refusals import InvalidRequest, WeakPassword
+from cas_auth.domain.accounts import canonical_email, lookup_email, merge_metadata
+from cas_auth.domain.refusals import InvalidRequest
 from cas_auth.domain.sessions import RefreshVerdict, judge_refresh
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -58,21 +58,6 @@ class TestCanonicalEmail:
 
     def test_looks_up_text_that_is_no_address_as_it_is(self):
         assert lookup_email("no address") == "no address"
-
-
-class TestCheckPassword:
-    def test_takes_the_shortest_and_the_longest(self):
-        check_password("x" * 8, min_length=8)
-        check_password("x" * 1024, min_length=8)
-
-    def test_counts_characters_below(self):
-        with pytest.raises(WeakPassword, match="Password should be at least 8 characters") as refusal:
-            check_password("é" * 7, min_length=8)
-        assert refusal.value.reasons == ("length",)
-
-    def test_counts_bytes_above(self):
-        with pytest.raises(InvalidRequest, match="1024 bytes"):
-            check_password("é" * 513, min_length=8)
 
 
 class TestMergeMetadata:

@@ -47,6 +47,8 @@ class Settings(ServiceSettings):
     # Only a session younger than a day changes the password without a mailed code.
     password_change_requires_reauthentication: bool = False
     password_change_requires_current: bool = False
+    # Sets of characters of each of which a password has at least one, as a JSON list.
+    password_required_characters: tuple[str, ...] = ()
     # Refuse common passwords; and, where an address of the HIBP range API is set, those seen in breaches.
     refuse_common_passwords: bool = True
     pwned_passwords_url: str | None = None

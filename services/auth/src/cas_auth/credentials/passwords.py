@@ -10,6 +10,7 @@ import argon2
 from argon2.exceptions import VerificationError
 
 from cas_auth.credentials import imported_hashes
+from cas_auth.domain.passwords import normal_form
 from cas_kit.errors import Unavailable
 
 # The OWASP minimum for argon2id; the library's own default costs seven times as much (docs/spec/auth-protocol.md 4).
@@ -37,25 +38,32 @@ class PasswordHasher:
         :raises Unavailable: too many callers are waiting.
         """
         with self._place():
-            return self._argon2.hash(password)
+            return self._argon2.hash(normal_form(password))
 
     def matches(self, password: str, stored: str | None) -> bool:
         """Whether `password` is the one that was hashed; the same work when nothing is stored.
 
+        Hashes made elsewhere may be of the spelling a keyboard sent instead of the normal one.
+
         :raises Unavailable: too many callers are waiting.
         """
+        spellings = dict.fromkeys((normal_form(password), password))
         with self._place():
-            if stored is not None and not imported_hashes.is_argon2(stored):
-                return imported_hashes.matches(password, stored)
-            try:
-                self._argon2.verify(stored or self._nobodys, password)
-            except VerificationError:
-                return False
-            return stored is not None
+            return any(self._verify(stored or self._nobodys, spelling) for spelling in spellings) and bool(
+                stored
+            )
 
     def is_outdated(self, stored: str) -> bool:
         """Whether the hash was made with another scheme or other parameters than today's."""
         return not imported_hashes.is_argon2(stored) or self._argon2.check_needs_rehash(stored)
+
+    def _verify(self, stored: str, password: str) -> bool:
+        if not imported_hashes.is_argon2(stored):
+            return imported_hashes.matches(password, stored)
+        try:
+            return self._argon2.verify(stored, password)
+        except VerificationError:
+            return False
 
     @contextmanager
     def _place(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Who can sign in: addresses, passwords and metadata (docs/spec/auth-protocol.md 1.2, 4)."""
+"""Who can sign in: addresses and metadata (docs/spec/auth-protocol.md 1.2, 4)."""
 
 import json
 from collections.abc import Mapping
@@ -8,10 +8,9 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
-from cas_auth.domain.refusals import InvalidRequest, WeakPassword
+from cas_auth.domain.refusals import InvalidRequest
 
 EMAIL_MAX_CHARACTERS = 320  # 64 before the @ and 255 after it (RFC 5321); longer text is not worth parsing
-PASSWORD_MAX_BYTES = 1024
 # The access token carries the metadata, and services refuse tokens beyond 8 KiB.
 METADATA_MAX_BYTES = 4096
 # The database role of the protocol, not a role of the marketplace.
@@ -53,18 +52,6 @@ def lookup_email(text: str) -> str:
         return canonical_email(text, allow_test_domains=True)
     except InvalidRequest:
         return text
-
-
-def check_password(password: str, *, min_length: int) -> None:
-    """Refuse a password nobody should choose or nobody can type.
-
-    :raises WeakPassword: it is shorter than `min_length` characters.
-    :raises InvalidRequest: it is longer than `PASSWORD_MAX_BYTES`.
-    """
-    if len(password.encode()) > PASSWORD_MAX_BYTES:
-        raise InvalidRequest(f"Password cannot be longer than {PASSWORD_MAX_BYTES} bytes")
-    if len(password) < min_length:
-        raise WeakPassword(f"Password should be at least {min_length} characters.", reasons=["length"])
 
 
 def merge_metadata(current: Mapping[str, Any], changes: Mapping[str, Any] | None) -> dict[str, Any]:

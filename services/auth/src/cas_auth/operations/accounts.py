@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from cas_auth.credentials.tokens import Grant
-from cas_auth.domain.accounts import canonical_email, check_password, merge_metadata
+from cas_auth.domain.accounts import canonical_email, merge_metadata
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.mails import MailKind
 from cas_auth.domain.one_time_tokens import KINDS_OF, TokenKind, VerifyType
@@ -36,6 +36,7 @@ from cas_auth.operations.mails import (
     request_mail,
 )
 from cas_auth.operations.one_time import redeem_users_code
+from cas_auth.operations.passwords import check_new_password
 from cas_auth.operations.sessions import authenticate, start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
@@ -68,7 +69,7 @@ def sign_up(
 
     :raises SignupDisabled: this installation takes no new users.
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
-    :raises WeakPassword: the password is too short.
+    :raises WeakPassword: the password is too short, or others use it.
     :raises UserAlreadyExists: the address is known, and addresses are trusted here.
     :raises Unavailable: too many passwords are being hashed.
     """
@@ -76,7 +77,7 @@ def sign_up(
     if not settings.signup_enabled:
         raise SignupDisabled
     address = canonical_email(email, allow_test_domains=settings.allows_test_domains)
-    check_password(password, min_length=settings.password_min_length)
+    check_new_password(tools, password)
     metadata = merge_metadata({}, data)
     with database.autocommit() as connection:
         known = find_credentials(connection, email=address)
@@ -163,7 +164,7 @@ def update_user(
     :raises UserBanned: the user is banned.
     :raises SecondFactorRequired: the user has a second factor, and this session was not proven by it.
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
-    :raises WeakPassword: the password is too short.
+    :raises WeakPassword: the password is too short, or others use it.
     :raises SamePassword: it is the one they have.
     :raises CurrentPasswordRequired: this installation asks for it.
     :raises CurrentPasswordInvalid: it is not the one they have.
@@ -206,7 +207,7 @@ def _demand_second_factor(found: UserSession) -> None:
 
 def _new_password_hash(tools: Tools, stored: str | None, change: AccountChange) -> str:
     password = change.password or ""
-    check_password(password, min_length=tools.settings.password_min_length)
+    check_new_password(tools, password)
     if change.current_password is not None:
         if stored is not None and not tools.hasher.matches(change.current_password, stored):
             raise CurrentPasswordInvalid

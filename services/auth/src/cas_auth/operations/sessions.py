@@ -1,5 +1,6 @@
 """Sign in, stay signed in, sign out."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from cas_auth.domain.refusals import (
 )
 from cas_auth.domain.sessions import AuthMethod, LogoutScope, RefreshVerdict
 from cas_auth.models import User, UserSession
+from cas_auth.operations.passwords import find_flaws
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.sessions import end_session, end_sessions, find_session_with_user, lock_session
@@ -33,6 +35,8 @@ def sign_in_with_password(
 ) -> Grant:
     """Start a session for whoever knows the password. An unknown address costs the same work as a wrong password.
 
+    A password that would not be accepted today still signs in; the grant says what is wrong with it.
+
     :raises InvalidCredentials: the address or the password is wrong.
     :raises EmailNotConfirmed: they are right, but the address was never confirmed.
     :raises BannedFromSigningIn: they are right, but the user is banned.
@@ -42,6 +46,7 @@ def sign_in_with_password(
         found = find_credentials(connection, email=lookup_email(email))
     stored = found.password_hash if found else None
     matched = tools.hasher.matches(password, stored)
+    flaws = find_flaws(tools, password) if matched else ()
     renewed = (
         tools.hasher.hash(password) if stored and matched and tools.hasher.is_outdated(stored) else stored
     )
@@ -52,7 +57,8 @@ def sign_in_with_password(
             actor_id = found.user_id if found else None
             raise _refuse_sign_in(session, InvalidCredentials(), actor_id=actor_id, origin=origin, now=now)
         user.password_hash = renewed
-        return start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
+        grant = start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
+    return replace(grant, weak_password=flaws)
 
 
 def start_session(

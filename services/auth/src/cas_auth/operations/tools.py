@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from cas_auth.clients.pwned_passwords import PwnedPasswords
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.one_time import OneTimeSecrets
@@ -22,6 +23,7 @@ class Tools:
     hasher: PasswordHasher
     issuer: TokenIssuer
     one_time: OneTimeSecrets
+    pwned_passwords: PwnedPasswords | None = None
     new_id: Callable[[], UUID] = uuid4
 
     @classmethod
@@ -40,6 +42,9 @@ class Tools:
                 lifetime=settings.access_token_lifetime,
             ),
             one_time=OneTimeSecrets(encryption_key, code_length=settings.otp_length),
+            pwned_passwords=PwnedPasswords(settings.pwned_passwords_url)
+            if settings.pwned_passwords_url
+            else None,
         )
 
     def access_token(self, grant: Grant) -> str:
