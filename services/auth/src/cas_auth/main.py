@@ -7,9 +7,11 @@ from functools import partial
 from importlib.metadata import version
 
 from cas_auth.commands import COMMANDS
+from cas_auth.credentials.audit_seals import AuditSeals
 from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.models import outbox_messages
+from cas_auth.operations.audit_seals import AuditSealer
 from cas_auth.operations.revocations import complete_feed, forget_ended_sessions, publish_ended_sessions
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
@@ -32,6 +34,7 @@ PACKAGE = "cas_auth"
 # How long a service that was started after Redis lost everything may not know which sessions have ended.
 COMPLETE_FEED_EVERY = timedelta(seconds=1)
 FORGET_EVERY = timedelta(minutes=10)
+SEAL_EVERY = timedelta(seconds=1)
 
 
 def main() -> None:
@@ -81,7 +84,7 @@ def build(settings: Settings) -> Service:
         rpc=RpcServer(lambda server: register(server, database=database)),
         readiness=readiness,
         relay=relay,
-        periodic=_periodic(database, feed),
+        periodic=_periodic(database, feed, AuditSealer(database, AuditSeals(tools.encryption_key))),
         prepare=prepare,
         close=[feed.close, database.dispose],
     )
@@ -96,11 +99,12 @@ def _verifier(settings: Settings, keys: KeyRing) -> TokenVerifier:
     return TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=keys, trusted=own)
 
 
-def _periodic(database: Database, feed: RevocationFeed) -> Sequence[Periodic]:
+def _periodic(database: Database, feed: RevocationFeed, sealer: AuditSealer) -> Sequence[Periodic]:
     def at_present(job: Callable[..., object]) -> Callable[[], object]:
         return lambda: job(database, feed, now=datetime.now(UTC))
 
     return [
         Periodic("complete-revocations", COMPLETE_FEED_EVERY, at_present(complete_feed)),
         Periodic("forget-revocations", FORGET_EVERY, at_present(forget_ended_sessions)),
+        Periodic("audit-sealer", SEAL_EVERY, sealer.run),
     ]

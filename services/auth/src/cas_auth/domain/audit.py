@@ -31,6 +31,8 @@ class AuditAction(StrEnum):
     CHALLENGE_CREATED = "challenge_created"
     VERIFICATION_ATTEMPTED = "verification_attempted"
     KEYS_ROTATED = "keys_rotated"
+    USERS_IMPORTED = "users_imported"
+    ADMIN_REFUSED = "admin_refused"
 
 
 class LogType(StrEnum):
@@ -44,7 +46,14 @@ class LogType(StrEnum):
 
 
 _LOG_TYPES = {
-    LogType.TEAM: {"user_signedup", "user_invited", "user_deleted", "user_banned", "keys_rotated"},
+    LogType.TEAM: {
+        "user_signedup",
+        "user_invited",
+        "user_deleted",
+        "user_banned",
+        "users_imported",
+        "keys_rotated",
+    },
     LogType.TOKEN: {"token_revoked", "token_refreshed"},
     LogType.USER: {
         "user_recovery_requested",

@@ -1,6 +1,6 @@
 """The tables of the auth service, and the state changes of their rows."""
 
-from cas_auth.models.audit import AuditEntry
+from cas_auth.models.audit import AuditEntry, AuditSeal
 from cas_auth.models.factors import Factor, FactorChallenge
 from cas_auth.models.keys import StoredSigningKey
 from cas_auth.models.mails import Mail
@@ -11,6 +11,7 @@ from cas_auth.models.users import Identity, User
 
 __all__ = [
     "AuditEntry",
+    "AuditSeal",
     "Base",
     "Factor",
     "FactorChallenge",

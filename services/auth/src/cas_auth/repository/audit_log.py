@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.models import AuditEntry
+from cas_auth.repository.audit_seals import forget_salts, lock_seals
 
 
 def add_audit_entry(
@@ -41,7 +42,8 @@ def add_audit_entry(
 
 
 def forget_origins(session: Session, *, actor_id: UUID) -> None:
-    """Blank where the user's requests came from; what happened stays on record."""
+    """Blank where the user's requests came from; what happened stays on record, and the seals over it stay good."""
+    lock_seals(session)
     session.execute(
         update(AuditEntry)
         .where(
@@ -50,3 +52,4 @@ def forget_origins(session: Session, *, actor_id: UUID) -> None:
         )
         .values(ip=None, user_agent=None)
     )
+    forget_salts(session, actor_id=actor_id)

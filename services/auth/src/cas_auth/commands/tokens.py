@@ -1,4 +1,4 @@
-"""What the command line of this service can do beside serving: one function for each word."""
+"""Tokens for programs."""
 
 import argparse
 import sys
@@ -29,11 +29,9 @@ def _service_token_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--days", type=int, default=30, help="how long it is good for")
 
 
-COMMANDS = (
-    Command(
-        "service-token",
-        "print a token for programs that administer users; keep it secret",
-        service_token,
-        _service_token_arguments,
-    ),
+SERVICE_TOKEN = Command(
+    "service-token",
+    "print a token for programs that administer users; keep it secret",
+    service_token,
+    _service_token_arguments,
 )
