@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 import structlog
@@ -14,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from cas_kit import telemetry
 from cas_kit.errors import DomainError, InternalError, Kind, Unavailable
+from cas_kit.settings import ServiceSettings
 
 WORKERS = 16
 # More than this many calls at once are refused early instead of queueing past their deadlines.
@@ -43,6 +45,37 @@ STATUS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class RpcTls:
+    """What a service proves who it is with, and the authority it wants the others' proof from."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    authority: bytes
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> Self | None:
+        """The certificates these settings name, None when they name none."""
+        certificate, key, authority = (
+            settings.rpc_certificate_file,
+            settings.rpc_key_file,
+            settings.rpc_ca_file,
+        )
+        if certificate is None or key is None or authority is None:
+            return None
+        return cls(certificate.read_bytes(), key.read_bytes(), authority.read_bytes())
+
+    def server_credentials(self) -> grpc.ServerCredentials:
+        """Credentials of a server that answers nobody without a certificate of the authority."""
+        return grpc.ssl_server_credentials(
+            [(self.key, self.certificate)], root_certificates=self.authority, require_client_auth=True
+        )
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """Credentials of a client that speaks to nobody without a certificate of the authority for that address."""
+        return grpc.ssl_channel_credentials(self.authority, self.key, self.certificate)
+
+
 class RemoteRefusal(Exception):
     """Another service understood the call and refused it; repeating it changes nothing.
 
@@ -59,9 +92,13 @@ class RemoteRefusal(Exception):
 
 
 class RpcServer:
-    """A gRPC server with the health service; `register` adds the servicers."""
+    """A gRPC server with the health service; `register` adds the servicers.
 
-    def __init__(self, register: Callable[[grpc.Server], None]) -> None:
+    :param tls: None for plain text
+    """
+
+    def __init__(self, register: Callable[[grpc.Server], None], *, tls: RpcTls | None = None) -> None:
+        self._tls = tls
         self._server = grpc.server(
             ThreadPoolExecutor(WORKERS, thread_name_prefix="rpc"),
             interceptors=[_Edge()],
@@ -77,7 +114,12 @@ class RpcServer:
 
         :raises RuntimeError: the address is taken.
         """
-        bound = self._server.add_insecure_port(f"{host}:{port}")
+        address = f"{host}:{port}"
+        bound = (
+            self._server.add_insecure_port(address)
+            if self._tls is None
+            else self._server.add_secure_port(address, self._tls.server_credentials())
+        )
         self._server.start()
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         return bound
@@ -145,9 +187,12 @@ class RpcClient:
     :param service: full proto name, such as `cas.account.v1.AccountService`.
     :param safe_methods: methods whose comment in the proto says that they are safe to repeat; only these are retried,
         at most twice and only while the other side is unavailable.
+    :param tls: None for plain text
     """
 
-    def __init__(self, target: str, *, service: str, safe_methods: Sequence[str] = ()) -> None:
+    def __init__(
+        self, target: str, *, service: str, safe_methods: Sequence[str] = (), tls: RpcTls | None = None
+    ) -> None:
         config = {
             "loadBalancingConfig": [{"round_robin": {}}],
             "healthCheckConfig": {"serviceName": ""},
@@ -167,14 +212,16 @@ class RpcClient:
             if safe_methods
             else [],
         }
-        self.channel = grpc.insecure_channel(
-            target,
-            options=[
-                ("grpc.service_config", json.dumps(config)),
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 2000),
-            ],
+        options = [
+            ("grpc.service_config", json.dumps(config)),
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 2000),
+        ]
+        self.channel = (
+            grpc.insecure_channel(target, options)
+            if tls is None
+            else grpc.secure_channel(target, tls.channel_credentials(), options)
         )
 
     def call(self, method: Callable[..., Answer], request: Any, *, timeout: timedelta) -> Answer:

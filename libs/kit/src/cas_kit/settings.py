@@ -1,7 +1,9 @@
 """What the environment decides for every service, read once and passed down."""
 
+import ssl
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, RedisDsn, SecretStr, model_validator
@@ -47,6 +49,12 @@ class ServiceSettings(BaseSettings):
     # Whose tokens are good beside our own, as a JSON list (docs/adr/0015).
     trusted_issuers: tuple[TrustedIssuer, ...] = ()
 
+    # Certificates for gRPC between services, as PEM: all three, or none for plain text. Then the server demands a
+    # certificate of this authority from whoever calls, and callers from the server (libs/kit/README.md).
+    rpc_certificate_file: Path | None = None
+    rpc_key_file: Path | None = None
+    rpc_ca_file: Path | None = None
+
     # Load balancers need this long to see that the service is no longer ready (docs/adr/0012).
     drain_delay: timedelta = timedelta(seconds=2)
     drain_timeout: timedelta = timedelta(seconds=10)
@@ -63,6 +71,21 @@ class ServiceSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def check_certificates(self) -> Self:
+        """Half a set of certificates, or one that cannot be used, would only be noticed by the first call."""
+        names = ("rpc_certificate_file", "rpc_key_file", "rpc_ca_file")
+        files = {name: getattr(self, name) for name in names}
+        if not any(files.values()):
+            return self
+        if missing := [name for name, file in files.items() if file is None]:
+            raise ValueError(f"{', '.join(missing)} missing: set {', '.join(names)}, or none of them")
+        for name, file in files.items():
+            if not file.is_file():
+                raise ValueError(f"{name}: there is no file {file}")
+        _try_certificates(**files)
+        return self
+
+    @model_validator(mode="after")
     def refuse_default_secrets(self) -> Self:
         """A secret that stands in the source code protects nothing."""
         if self.environment is not Environment.PRODUCTION:
@@ -72,3 +95,17 @@ class ServiceSettings(BaseSettings):
             if isinstance(value, SecretStr) and value == field.default:
                 raise ValueError(f"{name} still has its development default; set it in the environment")
         return self
+
+
+def _try_certificates(*, rpc_certificate_file: Path, rpc_key_file: Path, rpc_ca_file: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(rpc_ca_file)
+    except OSError as error:
+        raise ValueError(f"rpc_ca_file holds no certificate of an authority: {error}") from error
+    try:
+        context.load_cert_chain(rpc_certificate_file, rpc_key_file, password="")
+    except OSError as error:
+        raise ValueError(
+            f"rpc_certificate_file and rpc_key_file are no certificate with its unencrypted key: {error}"
+        ) from error

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from cas_kit.errors import Unavailable
 from cas_kit.outbox import Undeliverable
-from cas_kit.rpc import RemoteRefusal, RpcClient
+from cas_kit.rpc import RemoteRefusal, RpcClient, RpcTls
 
 # Somebody who completes an onboarding waits for the first try.
 ROLES_TIMEOUT = timedelta(seconds=1)
@@ -26,8 +26,10 @@ class AuthClient:
     :param target: `host:port` of its gRPC server.
     """
 
-    def __init__(self, target: str) -> None:
-        self._rpc = RpcClient(target, service="cas.auth.v1.AuthService", safe_methods=["SetAppRoles"])
+    def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
+        self._rpc = RpcClient(
+            target, service="cas.auth.v1.AuthService", safe_methods=["SetAppRoles"], tls=tls
+        )
         self._stub = AuthServiceStub(self._rpc.channel)
 
     def set_app_roles(

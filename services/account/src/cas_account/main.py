@@ -16,7 +16,7 @@ from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
 from cas_kit.rest import Readiness, create_app
 from cas_kit.revocations import RevokedSessions
-from cas_kit.rpc import RpcServer
+from cas_kit.rpc import RpcServer, RpcTls
 from cas_kit.service import Background, Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
 
@@ -29,8 +29,9 @@ def main() -> None:
 def build(settings: Settings) -> Service:
     """The parts of the service, connected to nothing yet."""
     revoked = RevokedSessions(settings.revocations)
+    tls = RpcTls.of(settings)
     database = Database(settings, application_name="cas-account")
-    auth = AuthClient(settings.auth_grpc)
+    auth = AuthClient(settings.auth_grpc, tls=tls)
     auth_probe = ReadinessProbe(settings.health_auth_url)
     onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
     redis_probe = RedisProbe(str(settings.redis_url))
@@ -65,7 +66,7 @@ def build(settings: Settings) -> Service:
             readiness=readiness,
             render_error=rest.render_error,
         ),
-        rpc=RpcServer(partial(rpc.register, database=database, relay=relay)),
+        rpc=RpcServer(partial(rpc.register, database=database, relay=relay), tls=tls),
         readiness=readiness,
         relay=relay,
         background=[Background("revocations", revoked.run)],

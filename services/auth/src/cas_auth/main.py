@@ -26,7 +26,7 @@ from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
 from cas_kit.revocations import RevocationFeed
-from cas_kit.rpc import RpcServer
+from cas_kit.rpc import RpcServer, RpcTls
 from cas_kit.service import Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
 
@@ -81,7 +81,7 @@ def build(settings: Settings) -> Service:
             body_limit=BODY_LIMIT,
             polled=[about.JWKS],
         ),
-        rpc=RpcServer(lambda server: register(server, database=database)),
+        rpc=RpcServer(partial(register, database=database), tls=RpcTls.of(settings)),
         readiness=readiness,
         relay=relay,
         periodic=_periodic(database, feed, AuditSealer(database, AuditSeals(tools.encryption_key))),

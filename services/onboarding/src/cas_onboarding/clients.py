@@ -12,7 +12,7 @@ from cas.account.v1.account_pb2_grpc import AccountServiceStub
 from google.protobuf.struct_pb2 import Value
 
 from cas_kit.outbox import Undeliverable
-from cas_kit.rpc import RemoteRefusal, RpcClient
+from cas_kit.rpc import RemoteRefusal, RpcClient, RpcTls
 from cas_onboarding.domain.completion import CompletedOnboarding, ProfessionalInfo, RateRange
 
 # A person waits for the first try (docs/spec/domain.md 5.5).
@@ -28,9 +28,9 @@ class AccountClient:
     :param target: `host:port` of its gRPC server.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
         self._rpc = RpcClient(
-            target, service="cas.account.v1.AccountService", safe_methods=["ApplyOnboarding"]
+            target, service="cas.account.v1.AccountService", safe_methods=["ApplyOnboarding"], tls=tls
         )
         self._stub = AccountServiceStub(self._rpc.channel)
 

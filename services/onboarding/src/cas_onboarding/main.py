@@ -11,7 +11,7 @@ from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
 from cas_kit.rest import Readiness, create_app
 from cas_kit.revocations import RevokedSessions
-from cas_kit.rpc import RpcServer
+from cas_kit.rpc import RpcServer, RpcTls
 from cas_kit.service import Background, Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
 from cas_onboarding import operations, rest, rpc
@@ -28,8 +28,9 @@ def main() -> None:
 def build(settings: Settings) -> Service:
     """The parts of the service, connected to nothing yet."""
     revoked = RevokedSessions(settings.revocations)
+    tls = RpcTls.of(settings)
     database = Database(settings, application_name="cas-onboarding")
-    account = AccountClient(settings.account_grpc)
+    account = AccountClient(settings.account_grpc, tls=tls)
     deliver = partial(operations.deliver_completion, database, account)
     relay = Relay(database, outbox.table, {operations.APPLY_ONBOARDING: deliver})
     verifier = TokenVerifier(
@@ -48,7 +49,7 @@ def build(settings: Settings) -> Service:
             dependencies=rest.OnboardingDependencies(database=database, verifier=verifier, relay=relay),
             readiness=readiness,
         ),
-        rpc=RpcServer(partial(rpc.register, database=database)),
+        rpc=RpcServer(partial(rpc.register, database=database), tls=tls),
         readiness=readiness,
         relay=relay,
         background=[Background("revocations", revoked.run)],
