@@ -26,6 +26,7 @@ from cas_auth.settings import Settings
 from cas_kit.db import Database
 from cas_kit.service import Service
 from cas_kit.testing.plugin import empty_tables
+from cas_local.oidc_provider import ADA, OidcProvider
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ORIGIN = Origin(request_id="request-1", ip="203.0.113.9", user_agent="pytest")
@@ -57,6 +58,25 @@ def auth_settings(make_settings) -> Callable[..., Settings]:
         return make_settings(Settings, service="auth", **{**defaults, **values})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def running_provider() -> Iterator[OidcProvider]:
+    with OidcProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def provider(running_provider) -> Iterator[OidcProvider]:
+    """An OpenID Connect provider that tells the truth again after each test, and knows nobody but Ada."""
+    yield running_provider
+    running_provider.overrides = {}
+    running_provider.claims_in_id_token = True
+    running_provider.asked.clear()
+    people = running_provider.store.people
+    for sub in [*people]:
+        del people[sub]
+    running_provider.add_person("ada", **ADA)
 
 
 @pytest.fixture(scope="session")

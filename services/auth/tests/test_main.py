@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cas_auth.settings import Settings
 from cas_kit.settings import Environment
 
+PROVIDER = {"issuer": "https://id.example.com", "client_id": "cas", "client_secret": "s"}
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 
 
@@ -37,6 +38,41 @@ class TestSettings:
     def test_refuse_a_bad_limit(self, auth_settings, limit):
         with pytest.raises(ValidationError, match="sign_in_limit_per_ip"):
             auth_settings(sign_in_limit_per_ip=limit)
+
+    def test_know_no_provider_unless_told(self, settings):
+        assert settings.providers == {}
+
+    def test_name_the_providers(self, auth_settings):
+        keycloak = {"issuer": "https://id.example.com", "client_id": "cas", "client_secret": "s"}
+        known = auth_settings(
+            google_client_id="google-id", google_client_secret="s", oidc_providers={"keycloak": keycloak}
+        ).providers
+        assert list(known) == ["google", "keycloak"]
+        assert known["google"].issuer == "https://accounts.google.com"
+        assert known["keycloak"].scopes == ("openid", "email", "profile")
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"google_client_id": "google-id"},
+            {"oidc_providers": {"email": PROVIDER}},
+            {"oidc_providers": {"google": PROVIDER}},
+            {"oidc_providers": {"No Name": PROVIDER}},
+            {"oidc_providers": {"a": PROVIDER, "one": PROVIDER}},
+            {"oidc_providers": {"one": PROVIDER, "two": PROVIDER}},
+            {"oidc_providers": {"one": {**PROVIDER, "issuer": "ftp://id.example.com"}}},
+            {"oidc_providers": {"one": {**PROVIDER, "client_secret": ""}}},
+            {"oidc_providers": {"one": {**PROVIDER, "colour": "blue"}}},
+            {
+                "oidc_providers": {"one": {**PROVIDER, "issuer": "http://id.example.com"}},
+                "environment": "production",
+            },
+        ],
+        ids=str,
+    )
+    def test_refuse_providers_that_make_no_sense(self, auth_settings, values):
+        with pytest.raises(ValidationError, match=r"client_secret|oidc_providers|https"):
+            auth_settings(**values)
 
 
 class TestStart:

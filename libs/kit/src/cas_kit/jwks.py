@@ -26,6 +26,11 @@ class KeySource(Protocol):
         """The public key of this id, None when there is none."""
 
 
+def fetch_document(url: str) -> Any:
+    """The JSON document at an address of the issuer's."""
+    return httpx.get(url, timeout=2.0).raise_for_status().json()
+
+
 class JwksCache:
     """An issuer's published keys, fetched when an unknown key id turns up.
 
@@ -33,6 +38,7 @@ class JwksCache:
     after `max_age`; while the issuer is away, the known ones stay in use.
 
     :param algorithms: keys of others are none.
+    :param fetch: gets the document; may raise `httpx.HTTPError` and `ValueError`.
     """
 
     def __init__(
@@ -40,12 +46,14 @@ class JwksCache:
         url: str,
         *,
         algorithms: Collection[Algorithm] = PUBLISHED,
+        fetch: Callable[[str], Any] = fetch_document,
         hold_off: timedelta = timedelta(seconds=5),
         max_age: timedelta = timedelta(minutes=10),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = url
+        self.url = url
         self._algorithms = algorithms
+        self._get = fetch
         self._hold_off = hold_off.total_seconds()
         self._max_age = max_age.total_seconds()
         self._monotonic = monotonic
@@ -82,8 +90,7 @@ class JwksCache:
 
     def _fetch(self) -> None:
         try:
-            answer = httpx.get(self._url, timeout=2.0).raise_for_status()
-            self._keys = usable_keys(answer.json(), algorithms=self._algorithms)
+            self._keys = usable_keys(self._get(self.url), algorithms=self._algorithms)
         except (httpx.HTTPError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
             log.warning("jwks_fetch_failed", reason=type(error).__name__)
         else:

@@ -3,10 +3,12 @@
 import base64
 import binascii
 import os
+from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from cas_kit.settings import Environment, ServiceSettings
@@ -17,6 +19,39 @@ RateLimit = Annotated[str, Field(pattern=r"^[1-9]\d*/([1-9]\d* )?(second|minute|
 
 def _in_development(validated: dict[str, Any]) -> bool:
     return validated.get("environment") is Environment.DEVELOPMENT
+
+
+GOOGLE = "google"
+ProviderName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{1,31}$")]
+# Ways to sign in that are no OpenID Connect provider, and how the protocol names some.
+RESERVED_PROVIDERS = frozenset(
+    {"anonymous", "anonymous_users", "email", "phone", "saml", "sso", "web3", GOOGLE}
+)
+
+
+class OidcProvider(BaseModel):
+    """An OpenID Connect provider people may sign in with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(pattern=r"^https?://[^\s?#]+$")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = Field(min_length=1)
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    # Apps of ours that get ID tokens by themselves, such as those for phones.
+    app_client_ids: tuple[str, ...] = ()
+    # Whether its word that an address is verified counts. Not where its users may claim any address.
+    vouches_for_email: bool = True
+
+    @property
+    def client_ids(self) -> frozenset[str]:
+        """For whom an ID token may have been issued."""
+        return frozenset({self.client_id, *self.app_client_ids})
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether everybody on the way can read along."""
+        return self.issuer.startswith("http://")
 
 
 class Settings(ServiceSettings):
@@ -67,6 +102,14 @@ class Settings(ServiceSettings):
     session_timebox: timedelta | None = None
     session_inactivity: timedelta | None = None
 
+    # Signing in with Google: off without a client id. Another issuer stands in for it on a machine without Internet.
+    google_client_id: str = ""
+    google_client_secret: SecretStr | None = None
+    google_app_client_ids: tuple[str, ...] = ()
+    google_issuer: str = "https://accounts.google.com"
+    # Any other OpenID Connect providers, as a JSON object by name.
+    oidc_providers: dict[ProviderName, OidcProvider] = Field(default_factory=dict)
+
     # Whose tokens administer users: values of the `role` claim.
     admin_roles: tuple[str, ...] = ("service_role", "supabase_admin")
 
@@ -96,6 +139,32 @@ class Settings(ServiceSettings):
     def allows_test_domains(self) -> bool:
         """Whether addresses under .test, which no mail can reach, may sign up."""
         return self.environment is not Environment.PRODUCTION
+
+    @property
+    def providers(self) -> Mapping[str, OidcProvider]:
+        """The providers people may sign in with, by name."""
+        if not self.google_client_id:
+            return self.oidc_providers
+        google = OidcProvider(
+            issuer=self.google_issuer,
+            client_id=self.google_client_id,
+            client_secret=self.google_client_secret or SecretStr(""),
+            app_client_ids=self.google_app_client_ids,
+        )
+        return {GOOGLE: google, **self.oidc_providers}
+
+    @model_validator(mode="after")
+    def check_providers(self) -> Self:
+        """Names that mean something else, one issuer twice, or secrets over an open line would be mistakes."""
+        if reserved := RESERVED_PROVIDERS & self.oidc_providers.keys():
+            raise ValueError(f"oidc_providers cannot be named {sorted(reserved)}")
+        issuers = Counter(provider.issuer for provider in self.providers.values())
+        if repeated := [issuer for issuer, count in issuers.items() if count > 1]:
+            raise ValueError(f"oidc_providers: {repeated} would have several names")
+        plain = [name for name, provider in self.providers.items() if provider.is_plain]
+        if plain and self.environment is Environment.PRODUCTION:
+            raise ValueError(f"the issuer of {plain} must be an https address")
+        return self
 
     @field_validator("encryption_key")
     @classmethod

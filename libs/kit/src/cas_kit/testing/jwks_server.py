@@ -1,4 +1,4 @@
-"""An issuer's address for tests: publishes keys over HTTP."""
+"""An issuer's address for tests: publishes keys, or any other document, over HTTP."""
 
 import json
 import threading
@@ -56,6 +56,10 @@ def _handler(outer: JwksServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             """Not into the test's output."""
