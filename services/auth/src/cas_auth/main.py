@@ -57,7 +57,7 @@ def build(settings: Settings) -> Service:
         tools=tools,
         keys=keys,
         limiter=RateLimiter(str(settings.redis_url), prefix="cas-auth"),
-        refresh_turns=Turns(),
+        turns=Turns(),
     )
     readiness = Readiness()
 

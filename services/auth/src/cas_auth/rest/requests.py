@@ -2,7 +2,10 @@
 
 import ipaddress
 import threading
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
@@ -17,12 +20,16 @@ from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAu
 from cas_auth.operations.tools import Tools
 from cas_auth.settings import Settings
 from cas_kit import telemetry
-from cas_kit.errors import RateLimited, Unauthenticated
+from cas_kit.errors import RateLimited, Unauthenticated, Unavailable
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Bearer, Dependencies, bearer_token
 from cas_kit.tokens import SubjectNotAUser
 
 IPV6_NETWORK_BITS = 64  # what one customer of a provider usually has to themselves
+
+
+# Twice what a statement may take: whoever is before us has had its chance.
+PATIENCE = timedelta(seconds=4)
 
 
 class Turns:
@@ -32,12 +39,23 @@ class Turns:
     holding a connection, and leave none to others; here they queue with empty hands.
     """
 
-    def __init__(self, *, stripes: int = 64) -> None:
+    def __init__(self, *, stripes: int = 64, patience: timedelta = PATIENCE) -> None:
         self._locks = tuple(threading.Lock() for _ in range(stripes))
+        self._patience = patience.total_seconds()
 
-    def of(self, key: str) -> threading.Lock:
-        """The lock of this key; other keys may share it."""
-        return self._locks[hash(key) % len(self._locks)]
+    @contextmanager
+    def take(self, key: Hashable) -> Iterator[None]:
+        """Have the turn of this key; other keys may share it.
+
+        :raises Unavailable: it took too long to come.
+        """
+        lock = self._locks[hash(key) % len(self._locks)]
+        if not lock.acquire(timeout=self._patience):
+            raise Unavailable
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +65,7 @@ class AuthDependencies(Dependencies):
     tools: Tools
     keys: KeyRing
     limiter: RateLimiter
-    refresh_turns: Turns
+    turns: Turns
 
     @property
     def settings(self) -> Settings:

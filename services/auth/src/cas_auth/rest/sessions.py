@@ -84,7 +84,7 @@ def sign_out(
     caller: CallerDep, dependencies: AuthDep, origin: OriginDep, scope: LogoutScope = LogoutScope.GLOBAL
 ) -> Response:
     """End this session (`local`), the user's other sessions (`others`), or all of them (`global`)."""
-    with dependencies.database.transaction() as session:
+    with dependencies.turns.take(caller.user_id), dependencies.database.transaction() as session:
         sessions.sign_out(
             session,
             user_id=caller.user_id,
@@ -156,7 +156,7 @@ def _password_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origi
 
 def _refresh_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
     refresh_token = body.refresh_token or ""
-    with dependencies.refresh_turns.of(refresh_token), dependencies.database.transaction() as session:
+    with dependencies.turns.take(refresh_token), dependencies.database.transaction() as session:
         return sessions.refresh(
             session,
             dependencies.tools,
