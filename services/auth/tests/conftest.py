@@ -54,6 +54,7 @@ def auth_settings(make_settings) -> Callable[..., Settings]:
             "verify_limit_per_ip": UNLIMITED,
             "anonymous_limit_per_ip": UNLIMITED,
             "factor_limit_per_user": UNLIMITED,
+            "factor_verify_limit_per_user": UNLIMITED,
         }
         return make_settings(Settings, service="auth", **{**defaults, **values})
 

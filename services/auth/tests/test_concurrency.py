@@ -5,14 +5,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pyotp
 import pytest
 from sqlalchemy import func, select
 
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
-from cas_auth.domain.refusals import EmailExists, RefreshTokenNotFound, UserAlreadyExists
+from cas_auth.credentials.tokens import Grant
+from cas_auth.domain.factors import ChallengeExpired, FactorVerificationFailed
+from cas_auth.domain.refusals import (
+    EmailExists,
+    RefreshTokenAlreadyUsed,
+    RefreshTokenNotFound,
+    UserAlreadyExists,
+)
 from cas_auth.domain.sessions import LogoutScope
 from cas_auth.models import StoredSigningKey, User, UserSession
+from cas_auth.operations import factors
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_kit.db import Database
 from cas_kit.testing.plugin import empty_tables
@@ -102,6 +111,55 @@ class TestUpdateUser:
         with database.transaction() as session:
             started_before = session.scalars(select(UserSession.id)).all()
         assert started_before == [ada.session.id]
+
+
+class App:
+    """An authenticator app of Ada's, and what many requests at once do with it."""
+
+    def __init__(self, desk, grant):
+        self._desk = desk
+        self._who = {"user_id": grant.user.id, "session_id": grant.session.id}
+        self._enrolment = desk.run(factors.enroll_totp, **self._who, friendly_name=None, issuer=None)
+        self._who["factor_id"] = self._enrolment.factor.id
+        self.code = pyotp.TOTP(self._enrolment.secret).at(desk.now)
+
+    def challenge(self):
+        return self._desk.run(factors.challenge_factor, **self._who).id
+
+    def verify(self, challenge_id, code):
+        return self._desk.run(factors.verify_factor, **self._who, challenge_id=challenge_id, code=code)
+
+
+class TestVerifyFactor:
+    def test_one_code_20_times_is_one_success(self, patient, ada, database):
+        app = App(patient, ada)
+        challenges = [app.challenge() for _ in range(10)]
+        results = at_once([lambda one=one: app.verify(one, app.code) for one in challenges * 2])
+        refusals = {type(result) for result in results if not isinstance(result, Grant)}
+        assert [isinstance(result, Grant) for result in results].count(True) == 1
+        assert refusals <= {ChallengeExpired, FactorVerificationFailed}
+        with database.transaction() as session:
+            assert session.get(UserSession, ada.session.id).refresh_counter == 2
+
+    def test_guesses_at_once_do_not_beat_the_cap(self, patient, ada):
+        app = App(patient, ada)
+        challenge = app.challenge()
+        wrong = f"{(int(app.code) + 1) % 10**6:06}"
+        results = at_once([lambda: app.verify(challenge, wrong)] * 40)
+        kinds = [type(result) for result in results]
+        assert (kinds.count(FactorVerificationFailed), kinds.count(ChallengeExpired)) == (5, 35)
+        with pytest.raises(ChallengeExpired):
+            app.verify(challenge, app.code)
+
+    def test_does_not_give_what_it_proves_to_tokens_from_before(self, patient, ada):
+        app = App(patient, ada)
+        challenge = app.challenge()
+        *renewed, proven = at_once(
+            [*[lambda: patient.refresh(ada.refresh_token)] * 20, lambda: app.verify(challenge, app.code)]
+        )
+        assert {result.claims["aal"] for result in renewed if isinstance(result, Grant)} <= {"aal1"}
+        assert {type(result) for result in renewed} <= {Grant, RefreshTokenAlreadyUsed}
+        assert patient.refresh(proven.refresh_token).claims["aal"] == "aal2"
 
 
 class TestFirstStart:

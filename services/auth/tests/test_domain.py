@@ -98,3 +98,27 @@ class TestJudgeRefresh:
         )
         assert (verdict is RefreshVerdict.ROTATE) == (presented == current)
         assert (verdict is RefreshVerdict.UNKNOWN) == (presented > current)
+
+
+class TestJudgeRefreshAfterASecondFactor:
+    """Tokens below 4 are from before it was proven."""
+
+    @pytest.mark.parametrize(
+        ("presented", "seconds", "verdict"),
+        [
+            (4, 0, RefreshVerdict.ROTATE),
+            (3, 0, RefreshVerdict.SPENT),
+            (2, 10, RefreshVerdict.SPENT),
+            (3, 11, RefreshVerdict.REUSED),
+        ],
+    )
+    def test_gives_older_tokens_nothing(self, presented, seconds, verdict):
+        judged = judge_refresh(
+            presented,
+            first=4,
+            current=4,
+            rotated_at=NOW,
+            now=NOW + timedelta(seconds=seconds),
+            reuse_interval=INTERVAL,
+        )
+        assert judged is verdict

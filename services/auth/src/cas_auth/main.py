@@ -16,7 +16,7 @@ from cas_auth.operations.revocations import complete_feed, forget_ended_sessions
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.revocations import SESSIONS_ENDED
-from cas_auth.rest import BODY_LIMIT, about, by_mail, sessions, users, verification
+from cas_auth.rest import BODY_LIMIT, about, by_mail, factors, sessions, users, verification
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
@@ -74,7 +74,14 @@ def build(settings: Settings) -> Service:
         app=create_app(
             title="Auth",
             version=version("cas-auth"),
-            routers=[about.routes, sessions.routes, users.routes, by_mail.routes, verification.routes],
+            routers=[
+                about.routes,
+                sessions.routes,
+                users.routes,
+                by_mail.routes,
+                verification.routes,
+                factors.routes,
+            ],
             dependencies=dependencies,
             readiness=readiness,
             render_error=render_error,

@@ -109,6 +109,10 @@ class Settings(ServiceSettings):
     google_issuer: str = "https://accounts.google.com"
     # Any other OpenID Connect providers, as a JSON object by name.
     oidc_providers: dict[ProviderName, OidcProvider] = Field(default_factory=dict)
+    # Second factors by an authenticator app; what the app calls us, the host of `site_url` unless it is set.
+    mfa_totp_enroll_enabled: bool = True
+    mfa_totp_verify_enabled: bool = True
+    mfa_totp_issuer: str | None = Field(default=None, max_length=64)
 
     # Whose tokens administer users: values of the `role` claim.
     admin_roles: tuple[str, ...] = ("service_role", "supabase_admin")
@@ -131,6 +135,8 @@ class Settings(ServiceSettings):
     verify_limit_per_ip: RateLimit = "30/5 minutes"
     anonymous_limit_per_ip: RateLimit = "30/hour"
     factor_limit_per_user: RateLimit = "15/minute"
+    # One guess in 333,333 is right: at this rate it takes five months to have even odds.
+    factor_verify_limit_per_user: RateLimit = "60/hour"
     update_limit_per_user: RateLimit = "30/5 minutes"
     # With a stolen access token passwords could be tried by changing to them: the right one is refused as the same.
     password_change_limit_per_user: RateLimit = "10/hour"  # noqa: S105  a limit

@@ -38,22 +38,33 @@ class RefreshVerdict(StrEnum):
 
     ROTATE = "rotate"
     REPEAT = "repeat"
+    SPENT = "spent"
     REUSED = "reused"
     UNKNOWN = "unknown"
 
 
 def judge_refresh(
-    presented: int, *, current: int, rotated_at: datetime, now: datetime, reuse_interval: timedelta
+    presented: int,
+    *,
+    first: int = 0,
+    current: int,
+    rotated_at: datetime,
+    now: datetime,
+    reuse_interval: timedelta,
 ) -> RefreshVerdict:
     """Hold the counter of a refresh token against its session's (docs/spec/auth-protocol.md 2.3).
 
     One behind is forgiven at any time: the client never saved the answer. Further behind is forgiven while the last
     rotation is young. What is older was stolen, or the thief has rotated already.
+
+    A token below `first` is from before a second factor was proven, and must not get what was proven since. While that
+    is young it may come from another tab, so it is refused and no more.
     """
+    is_young = now - rotated_at <= reuse_interval
     if presented > current:
         return RefreshVerdict.UNKNOWN
     if presented == current:
         return RefreshVerdict.ROTATE
-    if presented == current - 1 or now - rotated_at <= reuse_interval:
-        return RefreshVerdict.REPEAT
-    return RefreshVerdict.REUSED
+    if presented < first:
+        return RefreshVerdict.SPENT if is_young else RefreshVerdict.REUSED
+    return RefreshVerdict.REPEAT if is_young or presented == current - 1 else RefreshVerdict.REUSED

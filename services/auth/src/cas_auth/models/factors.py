@@ -7,7 +7,13 @@ from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, UniqueConstra
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from cas_auth.domain.factors import CHALLENGE_LIFETIME, MAX_CODE_ATTEMPTS, FactorStatus, FactorType
+from cas_auth.domain.factors import (
+    CHALLENGE_LIFETIME,
+    ENROLMENT_LIFETIME,
+    MAX_CODE_ATTEMPTS,
+    FactorStatus,
+    FactorType,
+)
 from cas_auth.models.schema import Base, Instant, String
 from cas_auth.models.users import User
 from cas_kit.db import text_enum
@@ -35,10 +41,30 @@ class Factor(Base):
 
     user: Mapped[User] = relationship(back_populates="factors", lazy="raise")
 
+    @classmethod
+    def totp(
+        cls, factor_id: UUID, *, sealed_secret: bytes, friendly_name: str | None, now: datetime
+    ) -> "Factor":
+        """An authenticator app that its user has yet to set up."""
+        return cls(
+            id=factor_id,
+            factor_type=FactorType.TOTP,
+            status=FactorStatus.UNVERIFIED,
+            friendly_name=friendly_name,
+            sealed_secret=sealed_secret,
+            created_at=now,
+            updated_at=now,
+        )
+
     @property
     def is_verified(self) -> bool:
         """Whether its user has proven it before."""
         return self.status is FactorStatus.VERIFIED
+
+    def makes_way_for(self, friendly_name: str | None, now: datetime) -> bool:
+        """Whether its enrolment was begun and given up, as one of this name begins."""
+        is_old = now - self.created_at > ENROLMENT_LIFETIME
+        return not self.is_verified and (is_old or self.friendly_name == friendly_name)
 
     def use(self, step: int | None) -> bool:
         """Use up the time step a code belongs to; false when there is none, or it was used before."""
@@ -69,6 +95,10 @@ class FactorChallenge(Base):
     def expires_at(self) -> datetime:
         """When it is too late to answer it."""
         return self.created_at + CHALLENGE_LIFETIME
+
+    def is_from(self, ip: str | None) -> bool:
+        """Whether it was asked for from this address."""
+        return (None if self.ip is None else str(self.ip)) == ip
 
     def is_open(self, now: datetime) -> bool:
         """Whether it may still be answered."""

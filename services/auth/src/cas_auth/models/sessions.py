@@ -56,6 +56,26 @@ class UserSession(Base):
             created_at=now,
         )
 
+    def step_up(self, factor_id: UUID, method: AuthMethod, *, now: datetime) -> None:
+        """Take down that a second factor was proven; the refresh tokens from before are spent."""
+        self.aal = AssuranceLevel.AAL2
+        self.factor_id = factor_id
+        self._forget(method)
+        self.amr = [{"method": method, "timestamp": int(now.timestamp())}, *self.amr]
+        # By two, as the protocol says: a number one behind the newest is always forgiven.
+        self.refresh_counter += 2
+        self.first_counter = self.refresh_counter
+        self.refreshed_at = now
+
+    def step_down(self, method: AuthMethod) -> None:
+        """Be proven by the first factor alone: the second one is gone."""
+        self.aal = AssuranceLevel.AAL1
+        self.factor_id = None
+        self._forget(method)
+
+    def _forget(self, method: AuthMethod) -> None:
+        self.amr = [entry for entry in self.amr if entry["method"] != method]
+
     @property
     def is_fully_proven(self) -> bool:
         """Whether its user proved all they can: a second factor, where they have one."""
@@ -73,6 +93,7 @@ class UserSession(Base):
         """Judge the refresh token of this number, and move on to the next one where it is the newest."""
         verdict = judge_refresh(
             counter,
+            first=self.first_counter,
             current=self.refresh_counter,
             rotated_at=self.refreshed_at,
             now=now,

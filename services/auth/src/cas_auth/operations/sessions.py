@@ -87,6 +87,7 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
     :raises InvalidRequest: the token is malformed.
     :raises RefreshTokenNotFound: it is forged, or its session has ended.
     :raises RefreshTokenAlreadyUsed: it was renewed long ago; the session has been ended, whoever holds its tokens.
+        Or it is from before a second factor was proven just now; then the session stays.
     :raises BannedFromSigningIn: the user is banned.
     """
     presented = tools.issuer.refresh_tokens.read(refresh_token)
@@ -98,6 +99,8 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
     verdict = found.present(presented.counter, now=now, reuse_interval=tools.settings.refresh_reuse_interval)
     if verdict is RefreshVerdict.UNKNOWN:
         raise RefreshTokenNotFound
+    if verdict is RefreshVerdict.SPENT:
+        raise RefreshTokenAlreadyUsed
     if verdict is RefreshVerdict.REUSED:
         _revoke(session, found, origin=origin, now=now)
         raise RefreshTokenAlreadyUsed

@@ -11,6 +11,7 @@ from cas_auth.credentials.one_time import OneTimeSecrets
 from cas_auth.credentials.passwords import PasswordHasher
 from cas_auth.credentials.refresh_tokens import RefreshTokens
 from cas_auth.credentials.tokens import Grant, TokenIssuer
+from cas_auth.credentials.totp import TotpSecrets
 from cas_auth.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Tools:
     hasher: PasswordHasher
     issuer: TokenIssuer
     one_time: OneTimeSecrets
+    totp: TotpSecrets
     pwned_passwords: PwnedPasswords | None = None
     new_id: Callable[[], UUID] = uuid4
 
@@ -45,6 +47,7 @@ class Tools:
             pwned_passwords=PwnedPasswords(settings.pwned_passwords_url)
             if settings.pwned_passwords_url
             else None,
+            totp=TotpSecrets(encryption_key),
         )
 
     def access_token(self, grant: Grant) -> str:

@@ -1,11 +1,13 @@
 """Sessions, and the end of them."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from cas_auth.domain.sessions import AssuranceLevel
 from cas_auth.models import User, UserSession
 from cas_auth.repository.loading import WHOLE_USER
 from cas_auth.repository.revocations import add_revocations
@@ -41,16 +43,34 @@ def lock_session(session: Session, *, session_id: UUID) -> UserSession | None:
     )
 
 
+def list_sessions_of_factor(session: Session, *, user_id: UUID, factor_id: UUID) -> Sequence[UserSession]:
+    """The user's sessions that were proven by this second factor, locked."""
+    return session.scalars(
+        select(UserSession)
+        .where(UserSession.user_id == user_id, UserSession.factor_id == factor_id)
+        .order_by(UserSession.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def end_session(session: Session, *, session_id: UUID) -> int:
     """End one session; the number of sessions ended."""
     return _end(session, UserSession.id == session_id)
 
 
-def end_sessions(session: Session, *, user_id: UUID, except_id: UUID | None = None) -> int:
-    """End the user's sessions, but for one; the number of sessions ended."""
+def end_sessions(
+    session: Session, *, user_id: UUID, except_id: UUID | None = None, aal: AssuranceLevel | None = None
+) -> int:
+    """End the user's sessions, but for one; the number of sessions ended.
+
+    :param aal: only those that were proven to this level.
+    """
     ending = [UserSession.user_id == user_id]
     if except_id is not None:
         ending.append(UserSession.id != except_id)
+    if aal is not None:
+        ending.append(UserSession.aal == aal)
     return _end(session, *ending)
 
 

@@ -222,6 +222,24 @@ def limit_user_update(dependencies: AuthDependencies, *, caller: Caller, new_pas
         dependencies.limiter.hit(settings.password_change_limit_per_user, "change-password", user)
 
 
+def limit_factor(dependencies: AuthDependencies, *, caller: Caller) -> None:
+    """Count a request about the caller's second factors.
+
+    :raises RateLimited: there were too many.
+    """
+    dependencies.limiter.hit(dependencies.settings.factor_limit_per_user, "factor-user", str(caller.user_id))
+
+
+def limit_factor_verification(dependencies: AuthDependencies, *, caller: Caller) -> None:
+    """Count a guess at a code of the caller's second factors.
+
+    :raises RateLimited: there were too many.
+    """
+    dependencies.limiter.hit(
+        dependencies.settings.factor_verify_limit_per_user, "verify-factor-user", str(caller.user_id)
+    )
+
+
 def _network(origin: Origin) -> str:
     if origin.ip is None:
         return "unknown"
