@@ -85,6 +85,7 @@ def test_tells_progress_addresses_and_the_demo_login(running):
     text = output.read_text()
     assert "postgres ready" in text
     assert f"gateway     {url_of(state, 'gateway')}" in text
+    assert f"mail        {url_of(state, 'mail')}" in text
     assert "demo@example.com" in text
 
 
@@ -92,7 +93,7 @@ def test_prints_logs_behind_the_name_of_their_part(running, eventually):
     _, output, state = running
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{url_of(state, 'notes')}/crash")
-    eventually(lambda: 'notes    | {"event": "asked_to_crash"}' in output.read_text())
+    eventually(lambda: 'notes        | {"event": "asked_to_crash"}' in output.read_text())
 
 
 def test_status_tells_what_runs_and_down_stops_it(running, settings, running_on, capsys):

@@ -1,6 +1,8 @@
 """The whole system, with small programs for the services and a real PostgreSQL, Redis and gateway."""
 
+import smtplib
 import stat
+from email.message import EmailMessage
 
 import httpx
 import psycopg
@@ -58,6 +60,29 @@ class TestHealthyStack:
         answer = httpx.get(f"{stack.url}/auth/v1/settings")
         assert answer.json()["pid"] == stack.pids["auth"]
 
+    def test_sends_the_mails_of_those_who_write_some_to_the_sink(self, stack):
+        assert not [name for name in settings_of(stack, "auth") if "SMTP" in name or "MAIL" in name]
+        settings = settings_of(stack, "notes")
+        assert settings["CAS_NOTES_SMTP_SECURITY"] == "none"
+        mail = EmailMessage()
+        mail["From"] = settings["CAS_NOTES_MAIL_SENDER"]
+        mail["To"] = "ada@example.com"
+        mail["Subject"] = "Hello"
+        with smtplib.SMTP(settings["CAS_NOTES_SMTP_HOST"], int(settings["CAS_NOTES_SMTP_PORT"])) as server:
+            server.send_message(mail)
+        (shown,) = httpx.get(f"{stack.urls['mail']}/api/messages").json()
+        assert (shown["subject"], shown["to"]) == ("Hello", ["ada@example.com"])
+
+    def test_runs_a_worker_where_a_service_has_one(self, stack):
+        assert "auth-worker" not in stack.pids
+        before = stack.pids["notes-worker"]
+        stack.kill("notes-worker")
+        with pytest.raises(ProgramFailed, match="notes-worker ended with code -9"):
+            stack.require_running()
+        stack.restart("notes-worker")
+        assert stack.pids["notes-worker"] != before
+        assert stack.logs["notes-worker"].read_text().count("worker_started") == 2
+
     def test_restarts_a_killed_service_on_its_port(self, stack):
         before = stack.pids["notes"]
         stack.kill("notes")
@@ -68,7 +93,7 @@ class TestHealthyStack:
         stack.require_running()
         assert httpx.get(stack.urls["notes"]).json()["pid"] == stack.pids["notes"] != before
 
-    @pytest.mark.parametrize("name", ["postgres", "redis", "gateway"])
+    @pytest.mark.parametrize("name", ["postgres", "redis", "mail", "gateway"])
     def test_restarts_every_other_part_after_a_kill(self, stack, name):
         stack.kill(name)
         stack.restart(name)
@@ -94,7 +119,7 @@ def test_data_and_secrets_survive_a_restart(small_stack, running_on):
         assert settings_of(stack, "auth")["CAS_AUTH_KEY"] == key
 
 
-@pytest.mark.parametrize("verb", ["migrate", "serve"])
+@pytest.mark.parametrize("verb", ["migrate", "serve", "worker"])
 def test_a_start_that_fails_half_way_leaves_nothing_running(small_stack, running_on, verb):
     stack = small_stack(f"{verb}-fails")
     with pytest.raises(ProgramFailed, match=f"notes cannot {verb}: the reason"):

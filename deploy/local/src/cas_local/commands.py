@@ -236,7 +236,7 @@ def _status_row(part: dict[str, Any]) -> tuple[str, ...]:
 
 def _welcome(stack: Stack) -> str:
     rows: list[tuple[str, ...]] = [
-        (name, stack.urls[name]) for name in ("gateway", *stack.services, "postgres", "redis")
+        (name, stack.urls[name]) for name in ("gateway", "mail", *stack.services, "postgres", "redis")
     ]
     rows += [("demo login", f"{demo.EMAIL}  {demo.PASSWORD}"), ("data, logs", str(stack.data))]
     return f"\n{table(rows)}\n"

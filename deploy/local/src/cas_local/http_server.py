@@ -4,12 +4,28 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from http.client import HTTPConnection, HTTPException
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from cas_local.process import POLL_SECONDS, Process
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0  # what serves requests finishes those under way first
+
+
+class Awaited(Protocol):
+    """What becomes ready some time after it was launched."""
+
+    @property
+    def process(self) -> Process: ...
+
+    def start(self) -> None: ...
+
+    def launch(self) -> None: ...
+
+    def is_ready(self) -> bool: ...
+
+    def stop(self) -> None: ...
 
 
 class HttpServer:
@@ -24,15 +40,22 @@ class HttpServer:
 
         :raises ProgramFailed: when it ends or is not ready in time
         """
+        self.launch()
+        wait_until_ready([self])
+
+    def launch(self) -> None:
+        """Start it without waiting."""
         self.process.start()
-        wait_until_healthy([self])
+
+    def is_ready(self) -> bool:
+        return is_healthy(self.health_url)
 
     def stop(self) -> None:
         """Stop it, by force if it takes too long; harmless when it does not run."""
         self.process.stop(grace=STOP_SECONDS)
 
 
-def stop_together(servers: Iterable[HttpServer]) -> None:
+def stop_together(servers: Iterable[Awaited]) -> None:
     """Stop servers at the same time."""
     with contextlib.ExitStack() as all_of_them:
         for server in servers:
@@ -40,8 +63,8 @@ def stop_together(servers: Iterable[HttpServer]) -> None:
             server.process.ask_to_stop()
 
 
-def wait_until_healthy(
-    servers: Iterable[HttpServer], *, say_ready: Callable[[str], None] = lambda _: None
+def wait_until_ready(
+    servers: Iterable[Awaited], *, say_ready: Callable[[str], None] = lambda _: None
 ) -> None:
     """Wait until every server is ready, and fail as soon as one of them ends.
 
@@ -52,7 +75,7 @@ def wait_until_healthy(
     while pending:
         for server in tuple(pending):
             server.process.require_running()
-            if is_healthy(server.health_url):
+            if server.is_ready():
                 pending.remove(server)
                 say_ready(server.process.name)
             elif time.monotonic() > deadline:

@@ -24,6 +24,8 @@ class Ports:
     gateway_admin: int
     postgres: int
     redis: int
+    smtp: int
+    mail: int
     rest: dict[str, int]
     grpc: dict[str, int]
 

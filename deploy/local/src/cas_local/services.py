@@ -20,6 +20,8 @@ class Service:
     asks: tuple[str, ...] = ()  # services it calls by gRPC
     watches: tuple[str, ...] = ()  # services whose health it reports
     keys: tuple[str, ...] = ()  # settings that are 32 secret bytes
+    worker: bool = False  # whether it has one, as another process
+    mails: bool = False  # whether it sends any
     program: tuple[str, ...] = ()  # instead of the command cas-<name>
 
     @property
@@ -33,7 +35,7 @@ class Service:
 
 
 SERVICES = (
-    Service(name="auth", rest_port=8101, grpc_port=9101, keys=("ENCRYPTION_KEY",)),
+    Service(name="auth", rest_port=8101, grpc_port=9101, keys=("ENCRYPTION_KEY",), mails=True),
     Service(name="account", rest_port=8102, grpc_port=9102, asks=("auth",), watches=("auth", "onboarding")),
     Service(name="onboarding", rest_port=8103, grpc_port=9103, asks=("account",)),
 )
@@ -50,6 +52,17 @@ def issuer_settings(ports: Ports) -> dict[str, str]:
         "ISSUER": f"http://localhost:{ports.gateway}/auth/v1",
         "JWKS_URL": f"http://{HOST}:{ports.rest['auth']}/auth/v1/.well-known/jwks.json",
     }
+
+
+def mail_settings(service: Service, ports: Ports) -> dict[str, str]:
+    """Give the settings which send a service's mails to the sink, each under its full name."""
+    settings = {
+        "SMTP_HOST": HOST,
+        "SMTP_PORT": str(ports.smtp),
+        "SMTP_SECURITY": "none",
+        "MAIL_SENDER": "no-reply@cas.test",
+    }
+    return {service.prefix + name: value for name, value in settings.items()} if service.mails else {}
 
 
 def environment_of(

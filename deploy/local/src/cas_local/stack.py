@@ -9,20 +9,24 @@ from typing import Protocol, Self
 
 from cas_local.credentials import Credentials, load_credentials
 from cas_local.gateway import gateway
-from cas_local.http_server import HttpServer, stop_together, wait_until_healthy
+from cas_local.http_server import Awaited, HttpServer, stop_together, wait_until_ready
 from cas_local.lock import hold
+from cas_local.mail_sink import mail_sink
 from cas_local.ports import HOST, Ports, internal_port, public_port
 from cas_local.postgres import PostgresServer
 from cas_local.process import Process
 from cas_local.provision import provision
 from cas_local.redis import RedisServer
-from cas_local.services import SERVICES, Service, environment_of, health_url
+from cas_local.services import SERVICES, Service, environment_of, health_url, mail_settings
 from cas_local.settings import inherited
+from cas_local.worker import Worker
 
 POSTGRES_PORT = 25432
 REDIS_PORT = 26379
 REVOCATIONS_DATABASE = 15  # all services share it; each has one of its own, counted from 0
 ADMIN_PORT = 8001
+SMTP_PORT = 1025
+MAIL_PORT = 8025
 MIGRATE_SECONDS = 300.0
 
 
@@ -38,7 +42,7 @@ class Server(Protocol):
 
 
 class Stack:
-    """PostgreSQL, Redis, every service and the gateway; a context manager.
+    """PostgreSQL, Redis, a mail sink, every service with its worker, and the gateway; a context manager.
 
     Start it from a thread which lives as long as the stack: its programs die with that thread.
 
@@ -84,6 +88,8 @@ class Stack:
             **{name: f"http://{HOST}:{port}" for name, port in self.ports.rest.items()},
             "postgres": f"postgresql://{HOST}:{self.ports.postgres}/cas",
             "redis": f"redis://{HOST}:{self.ports.redis}",
+            "mail": f"http://{HOST}:{self.ports.mail}",
+            **{_worker_name(service): "" for service in self.services.values() if service.worker},
         }
 
     @property
@@ -159,6 +165,8 @@ class Stack:
             gateway_admin=internal("gateway admin", ADMIN_PORT),
             postgres=internal("PostgreSQL", POSTGRES_PORT),
             redis=internal("Redis", REDIS_PORT),
+            smtp=internal("SMTP", SMTP_PORT),
+            mail=internal("mail", MAIL_PORT),
             rest={name: internal(name, service.rest_port) for name, service in self.services.items()},
             grpc={name: internal(f"{name} gRPC", s.grpc_port) for name, s in self.services.items()},
         )
@@ -176,7 +184,8 @@ class Stack:
             self._report(f"{name} ready")
         database_urls = provision(self.postgres.url(), self.credentials.database_passwords)
         return {
-            service.name: inherited(service.prefix)
+            service.name: mail_settings(service, self.ports)
+            | inherited(service.prefix)
             | environment_of(
                 service,
                 services=self.services,
@@ -200,25 +209,33 @@ class Stack:
         self._report("migrations applied")
 
     def _serve(self, cleanup: ExitStack) -> None:
-        """Start the services and the gateway at the same time; they stop in turn, the gateway first."""
-        services = {
+        """Start the rest at the same time; it stops in turn: the gateway, the services, where their mails go."""
+        services: dict[str, Awaited] = {
             name: HttpServer(self._program(service, "serve"), health_url=health_url(service, self.ports))
             for name, service in self.services.items()
         }
+        workers = {
+            _worker_name(service): Worker(self._program(service, "worker"))
+            for service in self.services.values()
+            if service.worker
+        }
+        sink = mail_sink(self.ports, log=self._log("mail"))
         door = gateway(self.ports, log=self._log("gateway"))
-        cleanup.callback(stop_together, services.values())
+        cleanup.callback(sink.stop)
+        cleanup.callback(stop_together, [*services.values(), *workers.values()])
         cleanup.callback(door.stop)
-        self.servers |= services | {"gateway": door}
-        servers = [*services.values(), door]
-        for server in servers:
-            server.process.start()
-        wait_until_healthy(servers, say_ready=lambda name: self._report(f"{name} ready"))
+        started: dict[str, Awaited] = {"mail": sink, **services, **workers, "gateway": door}
+        self.servers |= started
+        for server in started.values():
+            server.launch()
+        wait_until_ready(started.values(), say_ready=lambda name: self._report(f"{name} ready"))
 
     def _program(self, service: Service, verb: str) -> Process:
+        name = {"serve": service.name, "worker": _worker_name(service)}.get(verb, f"{service.name} {verb}")
         return Process(
-            service.name if verb == "serve" else f"{service.name} {verb}",
+            name,
             service.command(verb),
-            log=self._log(service.name),
+            log=self._log(_worker_name(service) if verb == "worker" else service.name),
             environment=self.environments[service.name],
         )
 
@@ -227,3 +244,7 @@ class Stack:
 
     def _report(self, what: str) -> None:
         self._say(f"{what} {time.monotonic() - self._began:.1f} s")
+
+
+def _worker_name(service: Service) -> str:
+    return f"{service.name}-worker"

@@ -1,10 +1,11 @@
-"""A service small enough to break at will: `service.py FOLDER NAME MODE serve|migrate|show-settings`.
+"""A service small enough to break at will: `service.py FOLDER NAME MODE serve|worker|migrate|show-settings`.
 
 The folder is only there to recognise the process by.
 """
 
 import json
 import os
+import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -36,6 +37,9 @@ def main() -> None:
         sys.exit(f"{name} cannot {verb}: the reason")
     if verb == "show-settings":
         print(json.dumps(settings()))
+    if verb == "worker":
+        print('{"event":"worker_started"}', flush=True)
+        signal.pause()
     if verb == "serve":
         port = int(os.environ[f"CAS_{name.upper()}_REST_PORT"])  # noqa: TID251
         ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()

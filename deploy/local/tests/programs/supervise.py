@@ -23,6 +23,8 @@ def small_stack(folder: Path, mode: str) -> Stack:
             grpc_port=0,
             asks=("auth",),
             watches=("auth",),
+            worker=True,
+            mails=True,
             program=program("notes", mode),
         ),
     )

@@ -1,0 +1,1 @@
+"""A mail server that delivers nothing and shows everything, for development and tests."""
