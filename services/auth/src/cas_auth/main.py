@@ -16,7 +16,7 @@ from cas_auth.operations.revocations import complete_feed, forget_ended_sessions
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.revocations import SESSIONS_ENDED
-from cas_auth.rest import BODY_LIMIT, about, by_mail, factors, sessions, users, verification
+from cas_auth.rest import BODY_LIMIT, about, by_mail, devices, factors, sessions, users, verification
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
@@ -81,6 +81,7 @@ def build(settings: Settings) -> Service:
                 by_mail.routes,
                 verification.routes,
                 factors.routes,
+                devices.routes,
             ],
             dependencies=dependencies,
             readiness=readiness,

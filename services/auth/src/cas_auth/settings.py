@@ -98,9 +98,13 @@ class Settings(ServiceSettings):
     access_token_lifetime: timedelta = Field(default=timedelta(hours=1), ge=timedelta(minutes=5))
     # How long an old refresh token still gets the current one: covers answers that were lost on the way.
     refresh_reuse_interval: timedelta = timedelta(seconds=10)
-    # Sessions end this long after they began, or after their last refresh; checked at refresh.
+    # Sessions end this long after they began, or after their last refresh; or after they began when their user has a
+    # second factor and did not prove it. Checked at refresh.
     session_timebox: timedelta | None = None
     session_inactivity: timedelta | None = None
+    session_low_aal_timeout: timedelta | None = None
+    # Signing in elsewhere ends the sessions from before, at their next refresh.
+    session_single_per_user: bool = False
 
     # Signing in with Google: off without a client id. Another issuer stands in for it on a machine without Internet.
     google_client_id: str = ""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 
+from cas_auth.domain.sessions import Expiry
 from cas_kit.errors import DomainError, Kind, RateLimited
 
 
@@ -302,3 +303,26 @@ class HookAnswerNotJson(DomainError):
     kind = Kind.MALFORMED
     code = "hook-payload-invalid-content-type"
     sentence = "Invalid JSON response from hook: its Content-Type is not application/json"
+
+
+class SessionExpired(DomainError):
+    """:param why: the limit the session has passed."""
+
+    kind = Kind.MALFORMED
+    code = "session-expired"
+    keeps_transaction = True  # the session has been ended
+
+    def __init__(self, why: Expiry) -> None:
+        super().__init__(f"Invalid Refresh Token: Session Expired ({why})")
+
+
+class AdminSessionExpired(DomainError):
+    kind = Kind.FORBIDDEN
+    code = "session-expired"
+    sentence = "The session has expired. Sign in again."
+
+
+class DeviceNotFound(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "session-not-found"
+    sentence = "You are not signed in on such a device"

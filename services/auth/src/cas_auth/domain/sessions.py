@@ -1,5 +1,6 @@
 """How sessions are proven, renewed and ended (docs/spec/auth-protocol.md 2)."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -41,6 +42,41 @@ class RefreshVerdict(StrEnum):
     SPENT = "spent"
     REUSED = "reused"
     UNKNOWN = "unknown"
+
+
+class Expiry(StrEnum):
+    """Why a session lasts no longer."""
+
+    TIMEBOX = "Timebox"
+    INACTIVITY = "Inactivity"
+    LOW_AAL = "Low AAL: User Needs MFA Verification"
+    NEWER_LOGIN = "Revoked by Newer Login"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """How long sessions last; None is for ever.
+
+    :param timebox: since they began.
+    :param inactivity: since they were last renewed.
+    :param low_aal: since they began, for users with a second factor who have not proven it.
+    """
+
+    timebox: timedelta | None = None
+    inactivity: timedelta | None = None
+    low_aal: timedelta | None = None
+
+    def exceeded(
+        self, *, began_at: datetime, renewed_at: datetime, lacks_factor: bool, now: datetime
+    ) -> Expiry | None:
+        """The limit that such a session has passed."""
+        since = {
+            Expiry.TIMEBOX: (self.timebox, began_at),
+            Expiry.INACTIVITY: (self.inactivity, renewed_at),
+            Expiry.LOW_AAL: (self.low_aal if lacks_factor else None, began_at),
+        }
+        passed = (why for why, (limit, start) in since.items() if limit is not None and now - start > limit)
+        return next(passed, None)
 
 
 def judge_refresh(

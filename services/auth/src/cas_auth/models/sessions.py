@@ -9,7 +9,14 @@ from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cas_auth.domain.audit import Origin
-from cas_auth.domain.sessions import AssuranceLevel, AuthMethod, RefreshVerdict, judge_refresh
+from cas_auth.domain.sessions import (
+    AssuranceLevel,
+    AuthMethod,
+    Expiry,
+    RefreshVerdict,
+    SessionLimits,
+    judge_refresh,
+)
 from cas_auth.models.schema import Base, Instant, String
 from cas_auth.models.users import User
 from cas_kit.db import text_enum
@@ -89,7 +96,21 @@ class UserSession(Base):
         """Remember until when access tokens of this session are good, should it end before."""
         self.tokens_until = max(good_until, self.tokens_until or good_until)
 
-    def present(self, counter: int, *, now: datetime, reuse_interval: timedelta) -> RefreshVerdict:
+    def expiry(self, limits: SessionLimits, *, user: User, now: datetime) -> Expiry | None:
+        """Why it lasts no longer; None while it does.
+
+        :param user: whose session it is.
+        """
+        return limits.exceeded(
+            began_at=self.created_at,
+            renewed_at=self.refreshed_at,
+            lacks_factor=self.aal is AssuranceLevel.AAL1 and user.has_second_factor,
+            now=now,
+        )
+
+    def present(
+        self, counter: int, *, origin: Origin, now: datetime, reuse_interval: timedelta
+    ) -> RefreshVerdict:
         """Judge the refresh token of this number, and move on to the next one where it is the newest."""
         verdict = judge_refresh(
             counter,
@@ -102,6 +123,7 @@ class UserSession(Base):
         if verdict is RefreshVerdict.ROTATE:
             self.refresh_counter += 1
             self.refreshed_at = now
+            self.ip, self.user_agent = origin.ip, origin.device
         return verdict
 
 

@@ -10,22 +10,30 @@ from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.accounts import lookup_email
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.refusals import (
+    AdminSessionExpired,
     BannedFromSigningIn,
     CallerNotFound,
     EmailNotConfirmed,
     InvalidCredentials,
     RefreshTokenAlreadyUsed,
     RefreshTokenNotFound,
+    SessionExpired,
     SessionNotFound,
     SignInRefused,
     UserBanned,
 )
-from cas_auth.domain.sessions import AuthMethod, LogoutScope, RefreshVerdict
+from cas_auth.domain.sessions import AuthMethod, Expiry, LogoutScope, RefreshVerdict
 from cas_auth.models import User, UserSession
 from cas_auth.operations.passwords import find_flaws
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
-from cas_auth.repository.sessions import end_session, end_sessions, find_session_with_user, lock_session
+from cas_auth.repository.sessions import (
+    end_session,
+    end_sessions,
+    find_session_with_user,
+    has_newer_session,
+    lock_session,
+)
 from cas_auth.repository.users import find_credentials, lock_user, user_exists
 from cas_kit.db import Database
 
@@ -88,6 +96,7 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
     :raises RefreshTokenNotFound: it is forged, or its session has ended.
     :raises RefreshTokenAlreadyUsed: it was renewed long ago; the session has been ended, whoever holds its tokens.
         Or it is from before a second factor was proven just now; then the session stays.
+    :raises SessionExpired: it has passed a limit and has been ended.
     :raises BannedFromSigningIn: the user is banned.
     """
     presented = tools.issuer.refresh_tokens.read(refresh_token)
@@ -96,13 +105,18 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
         raise RefreshTokenNotFound
     if found.user.is_banned(now):
         raise BannedFromSigningIn
-    verdict = found.present(presented.counter, now=now, reuse_interval=tools.settings.refresh_reuse_interval)
+    if why := _expiry(session, tools, found, now=now):
+        _revoke(session, found, origin=origin, now=now, reason=why.name.lower())
+        raise SessionExpired(why)
+    verdict = found.present(
+        presented.counter, origin=origin, now=now, reuse_interval=tools.settings.refresh_reuse_interval
+    )
     if verdict is RefreshVerdict.UNKNOWN:
         raise RefreshTokenNotFound
     if verdict is RefreshVerdict.SPENT:
         raise RefreshTokenAlreadyUsed
     if verdict is RefreshVerdict.REUSED:
-        _revoke(session, found, origin=origin, now=now)
+        _revoke(session, found, origin=origin, now=now, reason="token_reused")
         raise RefreshTokenAlreadyUsed
     return tools.issuer.grant(found, found.user, now=now, rotated=verdict is RefreshVerdict.ROTATE)
 
@@ -124,6 +138,19 @@ def authenticate(
         raise SessionNotFound if user_exists(session, user_id=user_id) else CallerNotFound
     if found.user.is_banned(now):
         raise UserBanned
+    return found
+
+
+def authenticate_admin(
+    session: Session, tools: Tools, *, user_id: UUID, session_id: UUID, now: datetime
+) -> UserSession:
+    """The session of a user whose token administers others: here its limits count at once, not when it is renewed.
+
+    :raises AdminSessionExpired: it has passed one.
+    """
+    found = authenticate(session, user_id=user_id, session_id=session_id, now=now)
+    if _expiry(session, tools, found, now=now):
+        raise AdminSessionExpired
     return found
 
 
@@ -155,7 +182,15 @@ def _refuse_sign_in(
     return refusal
 
 
-def _revoke(session: Session, found: UserSession, *, origin: Origin, now: datetime) -> None:
+def _expiry(session: Session, tools: Tools, found: UserSession, *, now: datetime) -> Expiry | None:
+    if why := found.expiry(tools.session_limits, user=found.user, now=now):
+        return why
+    if tools.settings.session_single_per_user and has_newer_session(session, found):
+        return Expiry.NEWER_LOGIN
+    return None
+
+
+def _revoke(session: Session, found: UserSession, *, origin: Origin, now: datetime, reason: str) -> None:
     end_session(session, session_id=found.id)
     add_audit_entry(
         session,
@@ -164,4 +199,5 @@ def _revoke(session: Session, found: UserSession, *, origin: Origin, now: dateti
         session_id=found.id,
         origin=origin,
         now=now,
+        traits={"reason": reason},
     )

@@ -12,6 +12,7 @@ from cas_auth.credentials.passwords import PasswordHasher
 from cas_auth.credentials.refresh_tokens import RefreshTokens
 from cas_auth.credentials.tokens import Grant, TokenIssuer
 from cas_auth.credentials.totp import TotpSecrets
+from cas_auth.domain.sessions import SessionLimits
 from cas_auth.settings import Settings
 
 
@@ -48,6 +49,15 @@ class Tools:
             if settings.pwned_passwords_url
             else None,
             totp=TotpSecrets(encryption_key),
+        )
+
+    @property
+    def session_limits(self) -> SessionLimits:
+        """How long sessions last here."""
+        return SessionLimits(
+            timebox=self.settings.session_timebox,
+            inactivity=self.settings.session_inactivity,
+            low_aal=self.settings.session_low_aal_timeout,
         )
 
     def access_token(self, grant: Grant) -> str:

@@ -54,9 +54,32 @@ def list_sessions_of_factor(session: Session, *, user_id: UUID, factor_id: UUID)
     ).all()
 
 
-def end_session(session: Session, *, session_id: UUID) -> int:
-    """End one session; the number of sessions ended."""
-    return _end(session, UserSession.id == session_id)
+def list_sessions(session: Session, *, user_id: UUID) -> Sequence[UserSession]:
+    """The user's sessions, the one that was used last first."""
+    return session.scalars(
+        select(UserSession)
+        .where(UserSession.user_id == user_id)
+        .order_by(UserSession.refreshed_at.desc(), UserSession.id)
+    ).all()
+
+
+def has_newer_session(session: Session, found: UserSession) -> bool:
+    """Whether its user signed in again since."""
+    newer = select(UserSession.id).where(
+        UserSession.user_id == found.user_id, UserSession.created_at > found.created_at
+    )
+    return session.scalar(newer.limit(1)) is not None
+
+
+def end_session(session: Session, *, session_id: UUID, user_id: UUID | None = None) -> int:
+    """End one session; the number of sessions ended.
+
+    :param user_id: only if it is this user's.
+    """
+    ending = [UserSession.id == session_id]
+    if user_id is not None:
+        ending.append(UserSession.user_id == user_id)
+    return _end(session, *ending)
 
 
 def end_sessions(
