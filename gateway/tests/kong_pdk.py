@@ -78,9 +78,10 @@ class Kong:
         return value
 
     def _decode_json(self, text: str) -> Any:
+        """Numbers are doubles, as with cjson, and it goes no deeper than a thousand levels."""
         try:
-            return self.table(json.loads(text.encode("latin-1")))
-        except ValueError:
+            return self.table(json.loads(text.encode("latin-1"), parse_int=float))
+        except (ValueError, RecursionError):
             return None
 
     def _pdk(self) -> Any:
@@ -176,7 +177,7 @@ def jwt_plugin(exchange: Exchange, keys: dict[str, bytes]) -> None:
     try:
         header, payload = (json.loads(jwt.utils.base64url_decode(part)) for part in found[1].split(".")[:2])
         signature = jwt.utils.base64url_decode(found[1].split(".")[2])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Exit(401) from error
     if not isinstance(header, dict | list) or not isinstance(payload, dict | list):
         raise Exit(500)
@@ -188,12 +189,14 @@ def jwt_plugin(exchange: Exchange, keys: dict[str, bytes]) -> None:
         raise Exit(401)
     if len(signature) != 64:
         raise Exit(500)
+    _verify(found[1], keys[kid], payload)
+
+
+def _verify(token: str, key: bytes, payload: dict[str, Any]) -> None:
+    """Signature and instants, which have to be numbers."""
+    if any(type(payload.get(claim)) not in {int, float} for claim in ("exp", "nbf")):
+        raise Exit(401)
     try:
-        jwt.decode(
-            found[1],
-            keys[kid],
-            algorithms=["ES256"],
-            options={"verify_aud": False, "require": ["exp", "nbf"]},
-        )
+        jwt.decode(token, key, algorithms=["ES256"], options={"verify_aud": False, "require": ["exp", "nbf"]})
     except jwt.PyJWTError as error:
         raise Exit(401) from error

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from cas_gateway.filters import CALLER, JWT
+from cas_kit.testing.forgeries import GOOD
 
 from .client import Client
 from .envoys import running_envoy, settings_for, wait_until, wait_until_keys_are_known
-from .tokens import SigningKey, forged
+from .tokens import SigningKey, forged, forger
 from .upstream import Upstream, running_upstream
 
 PROTECTED = [
@@ -74,7 +75,7 @@ def test_a_public_route_wants_no_token(
 
 class TestForgedTokens:
     def test_there_are_enough_of_them(self, key: SigningKey) -> None:
-        assert len(forged(key)) >= 50
+        assert len(forged(key)) >= 150
 
     def test_none_opens_a_protected_route(self, gateway: Client, key: SigningKey) -> None:
         answers = {
@@ -84,6 +85,12 @@ class TestForgedTokens:
         assert {name: answer.status for name, answer in answers.items() if answer.status != 401} == {}
         assert {name for name, answer in answers.items() if not answer.json()["message"]} == set()
         assert {name for name, answer in answers.items() if not answer.header("WWW-Authenticate")} == set()
+
+    @pytest.mark.parametrize("name", GOOD)
+    def test_are_made_from_good_ones(
+        self, gateway: Client, upstream: Upstream, key: SigningKey, name: str
+    ) -> None:
+        assert gateway.call("GET", "/api/profile", token=GOOD[name](forger(key))).status == 200
 
     def test_none_reaches_the_service(self, gateway: Client, upstream: Upstream, key: SigningKey) -> None:
         for value in forged(key).values():

@@ -67,7 +67,7 @@ local function name_the_user(conf)
   local user = identity.user(claims)
   if user then
     kong.service.request.set_header("X-User-Id", user)
-  elseif conf.needs_user ~= false then
+  elseif conf.needs_user ~= false or claims.sub ~= nil then
     return kong.response.exit(401, { message = "Invalid token" })
   end
   if type(claims.role) == "string" then

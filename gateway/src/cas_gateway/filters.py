@@ -140,7 +140,10 @@ def _tokens(token: CallerIdentityConfig, settings: Settings) -> Json:
             "async_fetch": {"fast_listener": True},
         },
     }
-    providers = {CALLER: program | {"subjects": {"safe_regex": {"regex": UUID}}}, PROGRAM: program}
+    providers = {
+        CALLER: program | {"subjects": {"safe_regex": {"regex": UUID}}},
+        PROGRAM: program | {"subjects": {"safe_regex": {"regex": f"({UUID})?"}}},
+    }
     return any_type(
         "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
         providers=providers,

@@ -14,6 +14,7 @@ from cas_kit.body import JsonRoute
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable, VersionMismatch
 from cas_kit.rest import DatabaseDep, IfMatch, IfMatchDep, PrincipalDep, Readiness
+from cas_kit.testing.forgeries import GOOD, GROUPS
 
 routes = rest.router(tags=["rest"])
 inner = APIRouter(prefix="/inner", route_class=JsonRoute)
@@ -319,6 +320,22 @@ class TestBodyOverTheWire:
             )
         assert sent == []
         assert [(entry["event"], entry["status"]) for entry in logs] == [("request_answered", 499)]
+
+
+class TestForgedTokens:
+    @pytest.mark.parametrize("group", GROUPS)
+    def test_are_refused(self, client, forger, group):
+        answers = {
+            name: client.get("/me", headers={"Authorization": f"Bearer {make(forger)}"})
+            for name, make in GROUPS[group].items()
+        }
+        refusals = {name: (answer.status_code, answer.json()["code"]) for name, answer in answers.items()}
+        assert refusals == dict.fromkeys(answers, (401, "unauthenticated"))
+
+    @pytest.mark.parametrize("name", GOOD)
+    def test_are_made_from_good_ones(self, client, forger, name):
+        answer = client.get("/me", headers={"Authorization": f"Bearer {GOOD[name](forger)}"})
+        assert answer.json() == forger.claims["sub"]
 
 
 class TestIfMatch:

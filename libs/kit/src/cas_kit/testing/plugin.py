@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.orm import Session
 
 from cas_kit import migrations
 from cas_kit.db import Database
 from cas_kit.settings import Environment, ServiceSettings
+from cas_kit.testing.forger import Forger
 from cas_kit.testing.issuer import Issuer
 from cas_local.postgres import PostgresServer, provision
 from cas_local.redis import RedisServer
@@ -59,6 +61,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 def issuer() -> Issuer:
     """Signs access tokens for tests."""
     return Issuer()
+
+
+@pytest.fixture
+def forger(issuer: Issuer) -> Forger:
+    """Makes tokens that look like the issuer's: `FORGERIES[name](forger)`."""
+    assert isinstance(issuer.private_key, EllipticCurvePrivateKey)  # noqa: S101
+    return Forger(issuer.private_key, issuer.jwk, issuer.claims())
 
 
 @pytest.fixture(scope="session")
