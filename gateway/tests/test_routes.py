@@ -18,6 +18,8 @@ DOCUMENTS = ("auth", "account", "onboarding")
 IMPLIED = {"HEAD", "OPTIONS"}
 # Second names that the documents leave out (docs/spec/domain.md 8.1).
 ALIASES = {"/health": "/api/health"}
+# Routes to refusals of what is not offered, which the documents leave out too.
+ABSENT = "auth-no-"
 
 Operations = set[tuple[str, str]]
 
@@ -45,6 +47,7 @@ def routed(kong: KongFile, owner: str, *, public_only: bool = False) -> Operatio
         for service in kong.services
         if service.name.partition("-")[0] == owner and not (public_only and service.token)
         for route in service.routes
+        if not route.name.startswith(ABSENT)
         for address in (path[1:-1].replace("[^/]+", "{}").replace("\\", "") for path in route.paths)
         for method in set(route.methods) - IMPLIED
     }

@@ -525,3 +525,28 @@ class TestOpenApi:
             if "security" not in operation
         }
         assert public == self.PUBLIC
+
+
+class TestAbsent:
+    """What the protocol has and we do not."""
+
+    @pytest.mark.parametrize(("method", "path", "code"), [
+        ("POST", "/sso", "saml_provider_disabled"),
+        ("GET", "/sso/saml/metadata", "saml_provider_disabled"),
+        ("GET", "/admin/sso/providers", "saml_provider_disabled"),
+        ("GET", "/passkeys", "passkey_disabled"),
+        ("POST", "/passkeys/authentication/options", "passkey_disabled"),
+        ("DELETE", "/admin/users/1/passkeys/2", "passkey_disabled"),
+        ("GET", "/.well-known/oauth-authorization-server", "feature_disabled"),
+        ("POST", "/oauth/token", "feature_disabled"),
+        ("DELETE", "/user/oauth/grants", "feature_disabled"),
+        ("PUT", "/admin/custom-providers/acme", "feature_disabled"),
+    ])  # fmt: skip
+    def test_says_so(self, auth, method, path, code):
+        assert refused(auth.client.request(method, f"/auth/v1{path}"), 404, code)
+
+    def test_says_so_whatever_is_sent(self, auth):
+        answer = auth.client.request(
+            "POST", "/auth/v1/sso", content=b"not json", headers={"Content-Type": "text/plain"}
+        )
+        assert refused(answer, 404, "saml_provider_disabled", "SAML 2.0 is disabled")

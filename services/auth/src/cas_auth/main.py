@@ -16,7 +16,7 @@ from cas_auth.operations.revocations import complete_feed, forget_ended_sessions
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.revocations import SESSIONS_ENDED
-from cas_auth.rest import BODY_LIMIT, about, by_mail, devices, factors, sessions, users, verification
+from cas_auth.rest import BODY_LIMIT, about, absent, by_mail, devices, factors, sessions, users, verification
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
@@ -82,6 +82,7 @@ def build(settings: Settings) -> Service:
                 verification.routes,
                 factors.routes,
                 devices.routes,
+                absent.routes,
             ],
             dependencies=dependencies,
             readiness=readiness,

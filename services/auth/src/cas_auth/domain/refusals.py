@@ -100,6 +100,24 @@ class Web3Disabled(DomainError):
     sentence = "Web3 provider is disabled"
 
 
+class SamlDisabled(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "saml-provider-disabled"
+    sentence = "SAML 2.0 is disabled"
+
+
+class PasskeysDisabled(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "passkey-disabled"
+    sentence = "Passkeys are disabled"
+
+
+class FeatureDisabled(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "feature-disabled"
+    sentence = "This instance does not offer this"
+
+
 class UnsupportedGrantType(DomainError):
     kind = Kind.MALFORMED
     code = "invalid-credentials"
