@@ -1,19 +1,27 @@
 """One whole system for everything that is tested through the gateway, and people who use it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.integration.person import Person
 
+from cas_local.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from cas_local.stack import Stack
 
 HERE = Path(__file__).parent
 THROUGH_THE_GATEWAY = (HERE / "integration", HERE / "clients")
 # Everybody here comes from one address, and some of them type very fast.
-GENEROUS_LIMITS = {
-    "CAS_AUTH_SIGNUP_LIMIT_PER_IP": "1000000/minute",
-    "CAS_AUTH_SIGN_IN_LIMIT_PER_IP": "1000000/minute",
+GENEROUS = "1000000/minute"
+SETTINGS = {
+    "CAS_AUTH_SIGNUP_LIMIT_PER_IP": GENEROUS,
+    "CAS_AUTH_SIGN_IN_LIMIT_PER_IP": GENEROUS,
+    "CAS_AUTH_ANONYMOUS_LIMIT_PER_IP": GENEROUS,
+    "CAS_AUTH_MAIL_LIMIT_PER_IP": GENEROUS,
+    "CAS_AUTH_VERIFY_LIMIT_PER_IP": GENEROUS,
+    "CAS_AUTH_MAIL_INTERVAL": "PT0S",
+    "CAS_AUTH_ANONYMOUS_ENABLED": "true",
     "CAS_GATEWAY_IP_LIMIT": "1000000",
     "CAS_GATEWAY_USER_LIMIT": "1000000",
 }
@@ -28,13 +36,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def provider() -> Iterator[OidcProvider]:
+    """Where the system sends people who sign in with Google."""
+    with OidcProvider(redirect_uris=[]) as running:
+        yield running
+
+
+@contextmanager
+def running_stack(data: Path, provider: OidcProvider, **settings: str) -> Iterator[Stack]:
     """Every service, the stores and the gateway, on free ports."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in GENEROUS_LIMITS.items():
-            environment.setenv(name, value)
-        with Stack(tmp_path_factory.mktemp("stack"), durable=False) as running:
-            yield running
+    google = {
+        "CAS_AUTH_GOOGLE_ISSUER": provider.issuer,
+        "CAS_AUTH_GOOGLE_CLIENT_ID": CLIENT_ID,
+        "CAS_AUTH_GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
+    }
+    with ExitStack() as cleanup:
+        running = Stack(data, durable=False)
+        cleanup.callback(running.stop)
+        # Only while it starts: other tests of this process have settings of their own.
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in {**SETTINGS, **google, **settings}.items():
+                environment.setenv(name, value)
+            running.start()
+        provider.client.redirect_uris.add(f"{running.url}/auth/v1/callback")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, provider: OidcProvider) -> Iterator[Stack]:
+    """A system that trusts addresses, as in development."""
+    with running_stack(tmp_path_factory.mktemp("stack"), provider) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Runs the unmodified clients of Supabase against the system."""
 
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -22,3 +23,11 @@ def run_js(stack: Stack, packages: None) -> Callable[..., None]:
         node.run(node.HERE / file, {"CAS_URL": stack.url, **environment})
 
     return run
+
+
+@pytest.fixture(scope="session")
+def service_token(stack: Stack) -> str:
+    """What administers users."""
+    command = stack.services["auth"].command("service-token")
+    made = subprocess.run(command, env=stack.environments["auth"], capture_output=True, text=True, check=True)
+    return made.stdout.strip()

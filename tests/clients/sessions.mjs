@@ -6,6 +6,7 @@ import { describe, it, mock } from 'node:test'
 import {
   claims,
   expired,
+  listen,
   memoryStorage,
   newAuth,
   ok,
@@ -18,18 +19,6 @@ import {
   tabWith,
   url,
 } from './support.mjs'
-
-/** What onAuthStateChange tells: `{ events, next(event) }`. */
-function listen(auth) {
-  const events = []
-  const waiting = []
-  const { data } = auth.onAuthStateChange((event, session) => {
-    events.push(event)
-    waiting.filter((one) => one.event === event).forEach((one) => one.resolve(session))
-  })
-  const next = (event) => new Promise((resolve) => waiting.push({ event, resolve }))
-  return { events, next, ...data }
-}
 
 describe('getSession', () => {
   it('asks nothing of the server while the token is fresh', async () => {

@@ -9,6 +9,8 @@ import { createClient } from '@supabase/supabase-js'
 export const url = process.env.CAS_URL
 // Any text that is no token: supabase-js sends it as `apikey` and, on public calls, as the bearer.
 export const PUBLISHABLE_KEY = 'sb_publishable_nothing_secret'
+// Where links lead unless they are told otherwise; nobody listens there.
+export const SITE = 'http://localhost:3000'
 export const PASSWORD = 'correct horse battery staple'
 
 export const freshEmail = (name = 'ada') => `${name}-${randomUUID()}@example.com`
@@ -29,9 +31,9 @@ export function newAuth(options = {}) {
   return Object.assign(auth, { requests })
 }
 
-/** The administration of users, as a trusted server uses it. */
-export function newAdmin() {
-  return supabase(process.env.CAS_SERVICE_TOKEN, { persistSession: false }).auth.admin
+/** The administration of users, as a trusted server uses it; with another token, what somebody tries who is none. */
+export function newAdmin(token = process.env.CAS_SERVICE_TOKEN) {
+  return supabase(token, { persistSession: false }).auth.admin
 }
 
 function supabase(key, options) {
@@ -93,6 +95,18 @@ export async function signedIn({ email, password = PASSWORD, ...options }) {
   const auth = newAuth(options)
   ok(await auth.signInWithPassword({ email, password }))
   return auth
+}
+
+/** What onAuthStateChange tells: `{ events, next(event), subscription }`. */
+export function listen(auth) {
+  const events = []
+  const waiting = []
+  const { data } = auth.onAuthStateChange((event, session) => {
+    events.push(event)
+    waiting.filter((one) => one.event === event).forEach((one) => one.resolve(session))
+  })
+  const next = (event) => new Promise((resolve) => waiting.push({ event, resolve }))
+  return { events, next, ...data }
 }
 
 /** What the server knows of the caller now. */

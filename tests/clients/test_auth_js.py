@@ -2,9 +2,7 @@
 
 import pytest
 
-AREAS = ("password", "sessions")
 
-
-@pytest.mark.parametrize("area", AREAS)
-def test_the_client_works(run_js, area):
-    run_js(f"{area}.mjs")
+@pytest.mark.parametrize("area", ["password", "sessions", "refused"])
+def test_the_client_works(run_js, service_token, area):
+    run_js(f"{area}.mjs", CAS_SERVICE_TOKEN=service_token)
