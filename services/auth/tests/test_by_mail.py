@@ -33,6 +33,7 @@ from cas_auth.domain.refusals import (
 from cas_auth.models import FlowState, Mail, OneTimeToken, User
 from cas_auth.operations import accounts, by_mail
 from cas_auth.operations.flows import exchange_code
+from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.operations.mails import PLAIN_LINK, MailedLink
 from cas_auth.operations.verification import CodeIssued, HalfChanged
 
@@ -190,7 +191,16 @@ class TestCodes:
 
 class TestSigningInByMail:
     def ask(self, desk, email="ada@example.com", link=PLAIN_LINK, create_user=True, data=None):
-        desk.run(by_mail.request_sign_in, email=email, create_user=create_user, data=data, link=link)
+        by_mail.request_sign_in(
+            desk.database,
+            desk.tools,
+            email=email,
+            create_user=create_user,
+            data=data,
+            link=link,
+            origin=desk.origin,
+            now=desk.now,
+        )
 
     def test_makes_a_user_of_a_new_address(self, confirming):
         self.ask(confirming, data={"full_name": "Ada"})
@@ -373,7 +383,9 @@ class TestAnonymousUsers:
         return confirming.with_settings(auth_settings(email_auto_confirm=False, anonymous_enabled=True))
 
     def sign_up(self, desk, data=None):
-        return desk.run(accounts.sign_up_anonymously, data=data)
+        return accounts.sign_up_anonymously(
+            desk.database, desk.tools, data=data, origin=desk.origin, now=desk.now
+        )
 
     def test_are_not_welcome_everywhere(self, desk):
         with pytest.raises(AnonymousSignInsDisabled):
@@ -694,3 +706,13 @@ class TestAskingForMails:
         assert answer.status_code == 200
         assert answer.json()["user"]["is_anonymous"] is True
         assert answer.json()["user"]["email"] == ""
+
+
+class TestHousekeeping:
+    def test_forgets_what_nobody_will_come_back_for(self, desk, ada, database):
+        desk.run(by_mail.request_recovery, email="ada@example.com", link=MailedLink(None, CHALLENGE))
+        letter = desk.letter()
+        for age, left in ((letter.valid_for, 1), (timedelta(days=2), 0)):
+            with database.transaction() as session:
+                forget_stale(session, desk.tools, now=desk.now + age)
+            assert count(database, OneTimeToken) == count(database, FlowState) == left

@@ -6,6 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import jwt
 import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -260,3 +261,101 @@ def test_refusals_have_the_codes_of_the_protocol():
         (400, "hook_payload_invalid_content_type"),
         (500, "unexpected_failure"),
     ]
+
+
+class TestBeforeUserCreated:
+    @pytest.fixture
+    def auth(self, start, server):
+        return start(
+            before_user_created_hook_url=f"http://127.0.0.1:{server.server_port}/",
+            before_user_created_hook_secrets=SECRETS.get_secret_value(),
+            anonymous_enabled=True,
+        )
+
+    def asked(self, answers):
+        return json.loads(answers.requests[-1][1])
+
+    def test_sees_who_is_about_to_be_added(self, auth, answers):
+        answers.say()
+        assert auth.sign_up(data={"full_name": "Ada"}).status_code == 200
+        asked = self.asked(answers)
+        assert asked["metadata"]["name"] == "before-user-created"
+        assert asked["metadata"]["ip_address"] == "203.0.113.9"
+        assert asked["user"]["email"] == "ada@example.com"
+        assert asked["user"]["user_metadata"] == {"full_name": "Ada"}
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("signup", {"email": "ada@example.com", "password": "correct horse battery"}),
+            ("signup", {"data": {}}),
+            ("otp", {"email": "ada@example.com"}),
+        ],
+    )
+    def test_may_refuse_anybody_in_its_own_words(self, auth, answers, path, body):
+        answers.say(body={"error": {"http_code": 403, "message": "Members of the guild only"}})
+        answer = auth.post(path, body)
+        assert (answer.status_code, answer.json()["message"]) == (403, "Members of the guild only")
+        assert auth.sign_in().json()["code"] == "invalid_credentials"
+        assert auth.letters() == []
+
+    def test_is_not_asked_of_who_is_known(self, auth, answers):
+        answers.say()
+        auth.sign_up()
+        for path in ("otp", "recover"):
+            assert auth.post(path, {"email": "ada@example.com"}).status_code == 200
+        assert len(answers.requests) == 1
+
+    def test_nobody_is_added_while_it_is_broken(self, auth, answers):
+        answers.say(500, b"")
+        assert auth.sign_up().status_code == 500
+        assert auth.sign_in().json()["code"] == "invalid_credentials"
+
+
+class TestCustomizeAccessToken:
+    @pytest.fixture
+    def auth(self, start, server):
+        return start(
+            customize_access_token_hook_url=f"http://127.0.0.1:{server.server_port}/",
+            customize_access_token_hook_secrets=SECRETS.get_secret_value(),
+        )
+
+    def claims(self, **changed):
+        standard = {
+            "aud": "authenticated", "email": "", "phone": "", "role": "authenticated", "aal": "aal1",
+            "is_anonymous": False,
+        }  # fmt: skip
+        return {"claims": {**standard, **changed}}
+
+    def said(self, token):
+        return jwt.decode(token, options={"verify_signature": False})
+
+    def test_adds_what_it_likes(self, auth, answers):
+        answers.say(body=self.claims(plan="gold"))
+        token = auth.sign_up().json()["access_token"]
+        assert self.said(token)["plan"] == "gold"
+        asked = json.loads(answers.requests[0][1])
+        assert asked["authentication_method"] == "password"
+        assert asked["claims"]["email"] == "ada@example.com"
+        assert auth.user(token).status_code == 200
+
+    def test_cannot_turn_the_token_into_somebody_elses(self, auth, answers):
+        answers.say(body=self.claims(sub="00000000-0000-0000-0000-000000000000", exp=4_000_000_000, iss="x"))
+        session = auth.sign_up().json()
+        said = self.said(session["access_token"])
+        assert (said["sub"], said["exp"]) == (session["user"]["id"], session["expires_at"])
+        assert auth.user(session["access_token"]).status_code == 200
+
+    def test_has_to_leave_what_every_token_has(self, auth, answers):
+        answers.say(body={"claims": {"plan": "gold"}})
+        assert auth.sign_up().status_code == 500
+
+    def test_a_refresh_that_it_spoiled_can_be_repeated(self, auth, answers):
+        answers.say(body=self.claims())
+        token = auth.sign_up().json()["refresh_token"]
+        answers.say(500, b"")
+        answers.say(body=self.claims())
+        answers.next()
+        failed, repeated = auth.refresh(token), auth.refresh(token)
+        assert (failed.status_code, repeated.status_code) == (500, 200)
+        assert auth.refresh(repeated.json()["refresh_token"]).status_code == 200

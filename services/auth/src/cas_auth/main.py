@@ -12,6 +12,7 @@ from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.models import outbox_messages
 from cas_auth.operations.audit_seals import AuditSealer
+from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.operations.revocations import complete_feed, forget_ended_sessions, publish_ended_sessions
 from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
@@ -70,6 +71,10 @@ def build(settings: Settings) -> Service:
                 "database are encrypted. Set the one that was used before."
             )
 
+    def forget() -> None:
+        with database.transaction() as session:
+            forget_stale(session, tools, now=datetime.now(UTC))
+
     return Service(
         app=create_app(
             title="Auth",
@@ -93,9 +98,12 @@ def build(settings: Settings) -> Service:
         rpc=RpcServer(partial(register, database=database), tls=RpcTls.of(settings)),
         readiness=readiness,
         relay=relay,
-        periodic=_periodic(database, feed, AuditSealer(database, AuditSeals(tools.encryption_key))),
+        periodic=[
+            *_periodic(database, feed, AuditSealer(database, AuditSeals(tools.encryption_key))),
+            Periodic("forget-stale", FORGET_EVERY, forget),
+        ],
         prepare=prepare,
-        close=[feed.close, database.dispose],
+        close=[tools.close, feed.close, database.dispose],
     )
 
 

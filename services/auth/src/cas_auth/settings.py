@@ -88,6 +88,15 @@ class Settings(ServiceSettings):
     refuse_common_passwords: bool = True
     pwned_passwords_url: str | None = None
 
+    # Programs of the operator that are asked (docs/spec/auth-protocol.md 4), each with the secrets that sign what it is
+    # sent: `v1,whsec_<base64>`, several separated by `|` while one replaces another.
+    before_user_created_hook_url: str | None = None
+    before_user_created_hook_secrets: SecretStr | None = None
+    customize_access_token_hook_url: str | None = None
+    customize_access_token_hook_secrets: SecretStr | None = None
+    send_email_hook_url: str | None = None
+    send_email_hook_secrets: SecretStr | None = None
+
     # Mailed links and codes.
     otp_lifetime: timedelta = Field(default=timedelta(hours=1), le=timedelta(days=1))
     otp_length: int = Field(default=6, ge=6, le=10)

@@ -28,6 +28,7 @@ from cas_auth.domain.refusals import (
 )
 from cas_auth.domain.sessions import REAUTHENTICATED_FOR, AuthMethod
 from cas_auth.models import User, UserSession
+from cas_auth.operations.hooks import allow_user
 from cas_auth.operations.mails import (
     PLAIN_LINK,
     MailedLink,
@@ -71,6 +72,7 @@ def sign_up(
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
     :raises WeakPassword: the password is too short, or others use it.
     :raises UserAlreadyExists: the address is known, and addresses are trusted here.
+    :raises HookRefused: the operator does not want this user.
     :raises Unavailable: too many passwords are being hashed.
     """
     settings = tools.settings
@@ -81,6 +83,8 @@ def sign_up(
     metadata = merge_metadata({}, data)
     with database.autocommit() as connection:
         known = find_credentials(connection, email=address)
+    if known is None:
+        allow_user(tools, email=address, user_metadata=metadata, origin=origin, now=now)
     is_same_password = tools.hasher.matches(password, known.password_hash if known else None)
     password_hash = tools.hasher.hash(password)
     with database.transaction() as session:
@@ -112,23 +116,27 @@ def sign_up(
 
 
 def sign_up_anonymously(
-    session: Session, tools: Tools, *, data: Mapping[str, Any] | None, origin: Origin, now: datetime
+    database: Database, tools: Tools, *, data: Mapping[str, Any] | None, origin: Origin, now: datetime
 ) -> Grant:
     """Add and sign in a user who says nothing of who they are.
 
     :raises SignupDisabled: this installation takes no new users.
     :raises AnonymousSignInsDisabled: it takes none without a name.
     :raises InvalidRequest: the metadata cannot be accepted.
+    :raises HookRefused: the operator does not want this user.
     """
     if not tools.settings.signup_enabled:
         raise SignupDisabled
     if not tools.settings.anonymous_enabled:
         raise AnonymousSignInsDisabled
-    user = User.anonymous(user_id=tools.new_id(), user_metadata=merge_metadata({}, data), now=now)
-    session.add(user)
-    session.flush()
-    add_audit_entry(session, AuditAction.USER_SIGNEDUP, actor_id=user.id, origin=origin, now=now)
-    return start_session(session, tools, user, AuthMethod.ANONYMOUS, origin=origin, now=now)
+    metadata = merge_metadata({}, data)
+    allow_user(tools, app_metadata={}, user_metadata=metadata, origin=origin, now=now)
+    user = User.anonymous(user_id=tools.new_id(), user_metadata=metadata, now=now)
+    with database.transaction() as session:
+        session.add(user)
+        session.flush()
+        add_audit_entry(session, AuditAction.USER_SIGNEDUP, actor_id=user.id, origin=origin, now=now)
+        return start_session(session, tools, user, AuthMethod.ANONYMOUS, origin=origin, now=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

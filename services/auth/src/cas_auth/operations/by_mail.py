@@ -11,10 +11,12 @@ from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.mails import MailKind
 from cas_auth.domain.refusals import EmailAwaitsConfirmation, NothingToReauthenticate
 from cas_auth.models import User
+from cas_auth.operations.hooks import allow_user
 from cas_auth.operations.mails import MailedLink, request_link, request_mail
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
-from cas_auth.repository.users import add_email_user
+from cas_auth.repository.users import add_email_user, find_credentials
+from cas_kit.db import Database
 
 
 def request_recovery(
@@ -30,7 +32,7 @@ def request_recovery(
 
 
 def request_sign_in(
-    session: Session,
+    database: Database,
     tools: Tools,
     *,
     email: str,
@@ -46,22 +48,31 @@ def request_sign_in(
     that it is unknown, and no mail is sent.
 
     :raises InvalidRequest: it is no address, or the metadata cannot be accepted.
+    :raises HookRefused: the operator does not want this user.
     """
     address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
     metadata = merge_metadata({}, data)
-    if create_user and tools.settings.signup_enabled:
-        add_email_user(
-            session,
-            user_id=tools.new_id(),
-            identity_id=tools.new_id(),
-            email=address,
-            password_hash=None,
-            user_metadata=metadata,
-            confirmed_at=None,
-            now=now,
+    may_create = create_user and tools.settings.signup_enabled
+    with database.autocommit() as connection:
+        known = find_credentials(connection, email=address)
+    if may_create and known is None:
+        allow_user(tools, email=address, user_metadata=metadata, origin=origin, now=now)
+    with database.transaction() as session:
+        if may_create:
+            add_email_user(
+                session,
+                user_id=tools.new_id(),
+                identity_id=tools.new_id(),
+                email=address,
+                password_hash=None,
+                user_metadata=metadata,
+                confirmed_at=None,
+                now=now,
+            )
+        request_link(session, tools, kind=MailKind.MAGIC_LINK, address=address, link=link, now=now)
+        add_audit_entry(
+            session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now
         )
-    request_link(session, tools, kind=MailKind.MAGIC_LINK, address=address, link=link, now=now)
-    add_audit_entry(session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now)
 
 
 def resend_confirmation(

@@ -67,6 +67,11 @@ def delete_tokens(session: Session, *, user_id: UUID, kinds: Collection[TokenKin
     session.execute(deletion if kinds is None else deletion.where(OneTimeToken.kind.in_(kinds)))
 
 
+def delete_old_tokens(session: Session, *, created_before: datetime) -> None:
+    """Forget tokens that are too old to prove anything."""
+    session.execute(delete(OneTimeToken).where(OneTimeToken.created_at < created_before))
+
+
 def lock_flow(session: Session, *, flow_id: UUID) -> FlowState | None:
     """The flow of this id, once no other transaction is changing it."""
     return session.scalar(select(FlowState).where(FlowState.id == flow_id).with_for_update())

@@ -47,17 +47,16 @@ def sign_in_by_mail(
     email = _one_address(body.email, body.phone)
     link = _link(body, redirect_to)
     limit_mail(dependencies, origin=origin, email=email)
-    with dependencies.database.transaction() as session:
-        by_mail.request_sign_in(
-            session,
-            dependencies.tools,
-            email=email,
-            create_user=body.create_user is not False,
-            data=body.data,
-            link=link,
-            origin=origin,
-            now=datetime.now(UTC),
-        )
+    by_mail.request_sign_in(
+        dependencies.database,
+        dependencies.tools,
+        email=email,
+        create_user=body.create_user is not False,
+        data=body.data,
+        link=link,
+        origin=origin,
+        now=datetime.now(UTC),
+    )
     return json_response({})
 
 

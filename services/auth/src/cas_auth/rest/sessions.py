@@ -129,10 +129,9 @@ def _sign_up_email(body: SignUpIn) -> str:
 def _sign_up_anonymously(body: SignUpIn, dependencies: AuthDependencies, origin: Origin) -> Response:
     if dependencies.settings.anonymous_enabled:
         limit_anonymous(dependencies, origin=origin)
-    with dependencies.database.transaction() as session:
-        grant = accounts.sign_up_anonymously(
-            session, dependencies.tools, data=body.data, origin=origin, now=datetime.now(UTC)
-        )
+    grant = accounts.sign_up_anonymously(
+        dependencies.database, dependencies.tools, data=body.data, origin=origin, now=datetime.now(UTC)
+    )
     return session_response(dependencies, grant)
 
 
