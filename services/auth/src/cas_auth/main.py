@@ -18,6 +18,7 @@ from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.revocations import SESSIONS_ENDED
 from cas_auth.rest import BODY_LIMIT, about, absent, by_mail, devices, factors, sessions, users, verification
+from cas_auth.rest.admin import users as admin_users
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
@@ -88,6 +89,7 @@ def build(settings: Settings) -> Service:
                 factors.routes,
                 devices.routes,
                 absent.routes,
+                admin_users.routes,
             ],
             dependencies=dependencies,
             readiness=readiness,

@@ -1,6 +1,7 @@
 """Who can sign in: addresses and metadata (docs/spec/auth-protocol.md 1.2, 4)."""
 
 import json
+import re
 from collections.abc import Mapping
 from enum import IntFlag, StrEnum
 from typing import Any
@@ -15,6 +16,9 @@ EMAIL_MAX_CHARACTERS = 320  # 64 before the @ and 255 after it (RFC 5321); longe
 METADATA_MAX_BYTES = 4096
 # The database role of the protocol, not a role of the marketplace.
 TOKEN_ROLE = "authenticated"  # noqa: S105  a role name
+# The database role that tokens of a user name; as long as PostgreSQL lets a name be.
+ROLE_MAX_CHARACTERS = 63
+_PHONE = re.compile(r"[1-9][0-9]{1,14}")
 
 
 class Agreement(IntFlag):
@@ -28,6 +32,7 @@ class Agreement(IntFlag):
 
 class Provider(StrEnum):
     EMAIL = "email"
+    PHONE = "phone"
 
 
 def canonical_email(text: str, *, allow_test_domains: bool = False) -> str:
@@ -44,6 +49,17 @@ def canonical_email(text: str, *, allow_test_domains: bool = False) -> str:
     except EmailNotValidError as error:
         raise InvalidRequest("Unable to validate email address: invalid format") from error
     return address.normalized.lower()
+
+
+def canonical_phone(text: str) -> str:
+    """The digits of a number in international form, with or without `+` and blanks (E.164).
+
+    :raises InvalidRequest: it is no such number.
+    """
+    digits = text.strip().removeprefix("+").replace(" ", "")
+    if not _PHONE.fullmatch(digits):
+        raise InvalidRequest("Invalid phone number format (E.164 required)")
+    return digits
 
 
 def lookup_email(text: str) -> str:
@@ -83,3 +99,8 @@ def add_provider(app_metadata: Mapping[str, Any], provider: str) -> dict[str, An
 def email_identity_data(user_id: UUID, email: str, *, verified: bool) -> dict[str, Any]:
     """What an identity of an address says."""
     return {"sub": str(user_id), "email": email, "email_verified": verified, "phone_verified": False}
+
+
+def phone_identity_data(user_id: UUID, phone: str, *, verified: bool) -> dict[str, Any]:
+    """What an identity of a telephone says."""
+    return {"sub": str(user_id), "phone": phone, "email_verified": False, "phone_verified": verified}

@@ -16,6 +16,7 @@ from cas_auth.domain.accounts import (
     email_app_metadata,
     email_identity_data,
     merge_metadata,
+    phone_identity_data,
 )
 from cas_auth.models.schema import Base, Document, Instant, String
 
@@ -102,6 +103,21 @@ class User(Base):
             factors=[],
         )
 
+    @classmethod
+    def blank(cls, *, user_id: UUID, now: datetime) -> "User":
+        """Somebody of whom an administrator will say who they are."""
+        return cls(
+            id=user_id,
+            role=TOKEN_ROLE,
+            is_anonymous=False,
+            app_metadata={},
+            user_metadata={},
+            created_at=now,
+            updated_at=now,
+            identities=[],
+            factors=[],
+        )
+
     @property
     def confirmed_at(self) -> datetime | None:
         """When the first of the user's addresses was confirmed."""
@@ -162,6 +178,64 @@ class User(Base):
         for identity in own:
             identity.change_email(email, now=now)
 
+    def assign_email(self, email: str, *, identity_id: UUID, now: datetime) -> None:
+        """Take the address an administrator says is theirs, as confirmed as the one before; it may be somebody else's.
+
+        :param identity_id: of the identity of a user who had no address so far.
+        """
+        self.email, self.updated_at = email, now
+        self.new_email, self.new_email_confirmations = None, 0
+        data = email_identity_data(self.id, email, verified=self.email_confirmed_at is not None)
+        self._assign_identity(Provider.EMAIL, data, identity_id=identity_id, now=now)
+
+    def assign_phone(self, phone: str, *, identity_id: UUID, now: datetime) -> None:
+        """Take the number an administrator says is theirs, as `assign_email` does."""
+        self.phone, self.updated_at = phone, now
+        data = phone_identity_data(self.id, phone, verified=self.phone_confirmed_at is not None)
+        self._assign_identity(Provider.PHONE, data, identity_id=identity_id, now=now)
+
+    def confirm_phone(self, *, now: datetime) -> None:
+        """The user answers at their number."""
+        self.phone_confirmed_at = self.updated_at = now
+        for identity in self.identities:
+            if identity.provider == Provider.PHONE:
+                identity.identity_data = {**identity.identity_data, "phone_verified": True}
+                identity.updated_at = now
+
+    def ban_until(self, instant: datetime | None, *, now: datetime) -> None:
+        """Keep the user out until then; None lets them in."""
+        self.banned_until = instant
+        self.updated_at = now
+
+    def retire(self, now: datetime) -> None:
+        """Keep nothing but the id, by which others know that there was somebody."""
+        self.email = self.phone = self.password_hash = self.new_email = None
+        self.email_confirmed_at = self.phone_confirmed_at = self.last_sign_in_at = None
+        self.invited_at = self.confirmation_sent_at = self.recovery_sent_at = None
+        self.email_change_sent_at = self.reauthentication_sent_at = None
+        self.new_email_confirmations = 0
+        self.app_metadata, self.user_metadata = {}, {}
+        self.deleted_at = self.updated_at = now
+
+    def merge_app_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:
+        """Lay `changes` over what tokens say of the user.
+
+        :raises InvalidRequest: the result is too large.
+        """
+        self.app_metadata = merge_metadata(self.app_metadata, changes)
+        self.updated_at = now
+
+    def _assign_identity(
+        self, provider: Provider, data: dict[str, Any], *, identity_id: UUID, now: datetime
+    ) -> None:
+        for identity in self.identities:
+            if identity.provider == provider:
+                identity.identity_data = {**identity.identity_data, **data}
+                identity.updated_at = now
+                return
+        self.identities.append(Identity.own(self.id, provider, data, identity_id=identity_id, now=now))
+        self.app_metadata = add_provider(self.app_metadata, provider)
+
     def merge_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:
         """Lay `changes` over the user's own metadata.
 
@@ -202,12 +276,20 @@ class Identity(Base):
     @classmethod
     def of_email(cls, user_id: UUID, email: str, *, identity_id: UUID, now: datetime) -> "Identity":
         """The identity of somebody whose address is confirmed."""
+        data = email_identity_data(user_id, email, verified=True)
+        return cls.own(user_id, Provider.EMAIL, data, identity_id=identity_id, now=now)
+
+    @classmethod
+    def own(
+        cls, user_id: UUID, provider: Provider, data: dict[str, Any], *, identity_id: UUID, now: datetime
+    ) -> "Identity":
+        """The identity of an address or a number: nobody but this service vouches for it."""
         return cls(
             id=identity_id,
             user_id=user_id,
-            provider=Provider.EMAIL,
+            provider=provider,
             provider_id=str(user_id),
-            identity_data=email_identity_data(user_id, email, verified=True),
+            identity_data=data,
             last_sign_in_at=now,
             created_at=now,
             updated_at=now,

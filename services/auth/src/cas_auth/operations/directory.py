@@ -11,7 +11,8 @@ from cas_auth.domain.refusals import InvalidRequest, UserNotFound
 from cas_auth.models import User
 from cas_auth.repository import users
 from cas_auth.repository.audit_log import add_audit_entry, forget_origins
-from cas_auth.repository.users import delete_user, lock_user
+from cas_auth.repository.erasure import delete_user
+from cas_auth.repository.users import lock_user
 
 
 def get_user(session: Session, *, user_id: UUID) -> User:
@@ -51,9 +52,10 @@ def erase_user(session: Session, *, user_id: UUID, origin: Origin, now: datetime
 
     The audit log keeps what happened to which id, but no longer from where.
     """
-    if lock_user(session, user_id=user_id) is None:
+    user = lock_user(session, user_id=user_id)
+    if user is None:
         return 0
-    removed = delete_user(session, user_id=user_id)
+    removed = delete_user(session, user)
     forget_origins(session, actor_id=user_id)
     add_audit_entry(session, AuditAction.USER_DELETED, actor_id=user_id, origin=origin, now=now)
     return removed

@@ -5,18 +5,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata, email_identity_data
-from cas_auth.domain.refusals import EmailExists, UserNotFound
+from cas_auth.domain.refusals import EmailExists, PhoneExists, UserIdExists, UserNotFound
 from cas_auth.models import Identity, User
 from cas_auth.repository.loading import WHOLE_USER
-from cas_auth.repository.sessions import end_sessions
 
 _CREDENTIALS_BY_EMAIL = select(User.id, User.password_hash).where(User.email == bindparam("email"))
+
+_TAKEN = {"uq_users_email": EmailExists, "uq_users_phone": PhoneExists, "pk_users": UserIdExists}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,11 @@ def get_user(session: Session, *, user_id: UUID) -> User:
     return user
 
 
+def find_user(session: Session, *, user_id: UUID) -> User | None:
+    """The user with identities and factors."""
+    return session.scalar(select(User).where(User.id == user_id).options(*WHOLE_USER))
+
+
 def lock_user(session: Session, *, user_id: UUID) -> User | None:
     """The user with identities and factors, as they are once no other transaction is changing them."""
     return session.scalar(
@@ -116,6 +122,22 @@ def save_email(session: Session) -> None:
         session.flush()
     except IntegrityError as error:
         raise EmailExists from error
+
+
+def save_user(session: Session) -> None:
+    """Write a new user, or one with another address or number.
+
+    :raises EmailExists: the address belongs to somebody else.
+    :raises PhoneExists: the number belongs to somebody else.
+    :raises UserIdExists: the id does.
+    """
+    try:
+        session.flush()
+    except IntegrityError as error:
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        if constraint not in _TAKEN:
+            raise
+        raise _TAKEN[constraint] from error
 
 
 def find_user_by_email(session: Session, *, email: str, lock: bool = False) -> User | None:
@@ -147,13 +169,3 @@ def distrust_password(session: Session, *, email: str) -> None:
     session.execute(
         update(User).where(User.email == email, User.email_confirmed_at.is_(None)).values(password_hash=None)
     )
-
-
-def delete_user(session: Session, *, user_id: UUID) -> int:
-    """Remove sessions, then identities, then the user; the number of rows removed."""
-    ended = end_sessions(session, user_id=user_id)
-    removals = (
-        delete(Identity).where(Identity.user_id == user_id).returning(Identity.id),
-        delete(User).where(User.id == user_id).returning(User.id),
-    )
-    return ended + sum(len(session.scalars(removal).all()) for removal in removals)

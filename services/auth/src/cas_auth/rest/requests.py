@@ -5,18 +5,20 @@ import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.domain.accounts import lookup_email
 from cas_auth.domain.audit import Origin
 from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAuthorization
+from cas_auth.operations.administration import authorize_admin
 from cas_auth.operations.tools import Tools
 from cas_auth.settings import Settings
 from cas_kit import telemetry
@@ -118,13 +120,69 @@ class OwnBearer(Bearer):
 CallerDep = Annotated[Caller, Depends(OwnBearer())]
 
 
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """A program or person that administers users; `user_id` is None for a program."""
+
+    user_id: UUID | None
+
+
+class AdminBearer(Bearer):
+    """Demands a token whose `role` administers users. One of a user's session counts while the session lasts."""
+
+    async def __call__(self, request: Request) -> Admin:  # type: ignore[override]
+        """The administrator.
+
+        :raises NoAuthorization: there is no token.
+        :raises BadJwt: the token is malformed, foreign or expired.
+        :raises AdminRefused: its role does not administer users.
+        :raises SessionNotFound: its session has ended; or `CallerNotFound`, `UserBanned`.
+        """
+        try:
+            token = bearer_token(request)
+        except Unauthenticated as error:
+            raise NoAuthorization from error
+        dependencies: AuthDependencies = request.app.state.dependencies
+        origin = origin_of(request, dependencies.settings)
+        return await run_in_threadpool(_admin, dependencies, token, origin)
+
+
+AdminDep = Annotated[Admin, Depends(AdminBearer())]
+
+
+def _admin(dependencies: AuthDependencies, token: str, origin: Origin) -> Admin:
+    try:
+        claims = dependencies.verifier.verified_claims(token)
+        user_id, session_id = (
+            UUID(claims[name]) if claims.get(name) is not None else None for name in ("sub", "session_id")
+        )
+    except (Unauthenticated, ValueError, TypeError, AttributeError) as error:
+        raise BadJwt from error
+    with dependencies.database.transaction() as session:
+        authorize_admin(
+            session,
+            dependencies.tools,
+            role=claims.get("role"),
+            user_id=user_id,
+            session_id=session_id,
+            origin=origin,
+            now=datetime.now(UTC),
+        )
+    return Admin(user_id)
+
+
 # ---- from where ----
 
 
 async def _origin(request: Request, dependencies: AuthDep) -> Origin:
+    return origin_of(request, dependencies.settings)
+
+
+def origin_of(request: Request, settings: Settings) -> Origin:
+    """Where the request comes from."""
     return Origin(
         request_id=telemetry.request_id.get(),
-        ip=client_ip(request, trusted_hops=dependencies.settings.trusted_proxy_hops),
+        ip=client_ip(request, trusted_hops=settings.trusted_proxy_hops),
         user_agent=request.headers.get("user-agent"),
     )
 
