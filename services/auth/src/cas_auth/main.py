@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import version
 
 from cas_auth.commands import COMMANDS
+from cas_auth.commands.opened import WRONG_ENCRYPTION_KEY
 from cas_auth.credentials.audit_seals import AuditSeals
 from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
@@ -14,7 +15,7 @@ from cas_auth.models import outbox_messages
 from cas_auth.operations.audit_seals import AuditSealer
 from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.operations.revocations import complete_feed, forget_ended_sessions, publish_ended_sessions
-from cas_auth.operations.signing_keys import load_signing_keys
+from cas_auth.operations.signing_keys import load_signing_keys, reload_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.revocations import SESSIONS_ENDED
 from cas_auth.rest import BODY_LIMIT, about, absent, by_mail, devices, factors, sessions, users, verification
@@ -24,6 +25,7 @@ from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
 from cas_auth.settings import Settings
 from cas_kit.db import Database
+from cas_kit.errors import Unavailable
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
@@ -37,6 +39,8 @@ PACKAGE = "cas_auth"
 COMPLETE_FEED_EVERY = timedelta(seconds=1)
 FORGET_EVERY = timedelta(minutes=10)
 SEAL_EVERY = timedelta(seconds=1)
+# How long a rotation, or the withdrawal of a key, takes to reach every replica.
+RELOAD_KEYS_EVERY = timedelta(seconds=2)
 
 
 def main() -> None:
@@ -67,10 +71,7 @@ def build(settings: Settings) -> Service:
         try:
             load_signing_keys(database, keys=keys, encryption_key=tools.encryption_key, now=datetime.now(UTC))
         except WrongEncryptionKey:
-            sys.exit(
-                "cas-auth cannot start: CAS_AUTH_ENCRYPTION_KEY is not the key under which the signing keys in the "
-                "database are encrypted. Set the one that was used before."
-            )
+            sys.exit(f"cas-auth cannot start: {WRONG_ENCRYPTION_KEY}")
 
     def forget() -> None:
         with database.transaction() as session:
@@ -103,6 +104,7 @@ def build(settings: Settings) -> Service:
         periodic=[
             *_periodic(database, feed, AuditSealer(database, AuditSeals(tools.encryption_key))),
             Periodic("forget-stale", FORGET_EVERY, forget),
+            Periodic("signing-keys", RELOAD_KEYS_EVERY, partial(_reload_keys, dependencies)),
         ],
         prepare=prepare,
         close=[tools.close, feed.close, database.dispose],
@@ -115,7 +117,21 @@ def _verifier(settings: Settings, keys: KeyRing) -> TokenVerifier:
     Nor does it need to be told which sessions have ended: it looks.
     """
     own = [entry for entry in settings.trusted_issuers if entry.issuer == settings.issuer]
-    return TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=keys, trusted=own)
+    return TokenVerifier(
+        issuer=settings.issuer, audience=settings.audience, keys=keys, secret=keys.secret, trusted=own
+    )
+
+
+def _reload_keys(dependencies: AuthDependencies) -> None:
+    tools = dependencies.tools
+    try:
+        withdrawn = reload_signing_keys(
+            dependencies.database, keys=dependencies.keys, encryption_key=tools.encryption_key
+        )
+    except Unavailable:
+        return  # the database is away; the known keys stay good meanwhile
+    if withdrawn:
+        dependencies.verifier.forget()
 
 
 def _periodic(database: Database, feed: RevocationFeed, sealer: AuditSealer) -> Sequence[Periodic]:

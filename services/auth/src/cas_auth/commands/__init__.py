@@ -1,5 +1,5 @@
 """What the command line of this service can do beside serving: a module for each family of words."""
 
-from cas_auth.commands import audit, tokens
+from cas_auth.commands import audit, keys, tokens
 
-COMMANDS = (tokens.SERVICE_TOKEN, audit.AUDIT)
+COMMANDS = (tokens.SERVICE_TOKEN, audit.AUDIT, keys.KEYS)
