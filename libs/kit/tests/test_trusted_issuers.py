@@ -103,7 +103,9 @@ class TestOurOwnSecret:
             verifier_of().verify(hs256())
 
     @pytest.mark.parametrize(
-        "token", [hs256(OTHER_SECRET), hs256(OTHER_SECRET, kid=OURS.kid), hs256(kid=OURS.kid)[:-4]]
+        "token",
+        [hs256(OTHER_SECRET), hs256(OTHER_SECRET, kid=OURS.kid), hs256(kid=OURS.kid)[:-4]],
+        ids=["another secret", "another secret under our id", "cut off"],
     )
     def test_has_to_be_the_one(self, token):
         with pytest.raises(Unauthenticated):
