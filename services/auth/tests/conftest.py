@@ -309,3 +309,22 @@ def start(database, auth_settings) -> Iterator[Callable[..., Running]]:
 @pytest.fixture
 def auth(start) -> Running:
     return start()
+
+
+@pytest.fixture
+def program(auth) -> dict[str, str]:
+    """The headers of a program that administers users."""
+    tools = auth.service.app.state.dependencies.tools
+    return bearer(
+        tools.issuer.service_token("service_role", now=datetime.now(UTC), lifetime=timedelta(hours=1))
+    )
+
+
+@pytest.fixture
+def call(auth, program):
+    """Call as an administrator: `call("PUT", path, json={...})`."""
+
+    def request(method, path, **options):
+        return auth.client.request(method, path, headers=program, **options)
+
+    return request

@@ -1,7 +1,7 @@
 """The REST edge of administrators."""
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from uuid import uuid4
 
 import pytest
@@ -18,25 +18,6 @@ from .conftest import PASSWORD, bearer
 USERS = "/auth/v1/admin/users"
 
 
-@pytest.fixture
-def program(auth) -> dict[str, str]:
-    """The headers of a program that administers users."""
-    tools = auth.service.app.state.dependencies.tools
-    return bearer(
-        tools.issuer.service_token("service_role", now=datetime.now(UTC), lifetime=timedelta(hours=1))
-    )
-
-
-@pytest.fixture
-def call(auth, program):
-    """Call as an administrator: `call("PUT", path, json={...})`."""
-
-    def request(method, path, **options):
-        return auth.client.request(method, path, headers=program, **options)
-
-    return request
-
-
 def refusal(response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
@@ -47,6 +28,11 @@ ENDPOINTS = [
     ("GET", f"{USERS}/{uuid4()}"),
     ("PUT", f"{USERS}/{uuid4()}"),
     ("DELETE", f"{USERS}/{uuid4()}"),
+    ("GET", f"{USERS}/{uuid4()}/factors"),
+    ("DELETE", f"{USERS}/{uuid4()}/factors/{uuid4()}"),
+    ("POST", "/auth/v1/admin/generate_link"),
+    ("POST", "/auth/v1/invite"),
+    ("GET", "/auth/v1/admin/audit"),
 ]
 
 
@@ -240,3 +226,33 @@ class TestPaging:
     def test_refuses_cursors_it_never_wrote(self, text):
         with suppress(InvalidRequest):
             assert (read_cursor(text), text) == (None, "")
+
+
+class TestFactors:
+    @pytest.fixture
+    def user(self, auth):
+        """Somebody who began to set up an authenticator app: their session."""
+        session = auth.sign_up().json()
+        body = {"factor_type": "totp", "friendly_name": "phone"}
+        auth.client.post("/auth/v1/factors", json=body, headers=bearer(session["access_token"]))
+        return session["user"]
+
+    def test_are_shown_and_taken_off(self, call, user, audit):
+        path = f"{USERS}/{user['id']}/factors"
+        (factor,) = call("GET", path).json()
+        assert (factor["friendly_name"], factor["factor_type"], factor["status"]) == (
+            "phone", "totp", "unverified",
+        )  # fmt: skip
+        assert call("DELETE", f"{path}/{factor['id']}").json() == factor
+        assert call("GET", path).json() == []
+        entry = audit()[-1]
+        assert (entry.action, entry.actor_id) == (AuditAction.FACTOR_DELETED, None)
+        assert entry.traits == {"user_id": user["id"], "factor_id": factor["id"]}
+
+    def test_belong_to_their_user(self, auth, call, user):
+        eve = auth.sign_up("eve@example.com").json()["user"]
+        (factor,) = call("GET", f"{USERS}/{user['id']}/factors").json()
+        answer = call("DELETE", f"{USERS}/{eve['id']}/factors/{factor['id']}")
+        assert refusal(answer) == (404, "mfa_factor_not_found")
+        assert refusal(call("GET", f"{USERS}/{uuid4()}/factors")) == (404, "user_not_found")
+        assert refusal(call("DELETE", f"{USERS}/{user['id']}/factors/x")) == (404, "validation_failed")

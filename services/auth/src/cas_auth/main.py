@@ -19,6 +19,9 @@ from cas_auth.operations.signing_keys import load_signing_keys, reload_signing_k
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.revocations import SESSIONS_ENDED
 from cas_auth.rest import BODY_LIMIT, about, absent, by_mail, devices, factors, sessions, users, verification
+from cas_auth.rest.admin import audit as admin_audit
+from cas_auth.rest.admin import factors as admin_factors
+from cas_auth.rest.admin import links as admin_links
 from cas_auth.rest.admin import users as admin_users
 from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
@@ -91,6 +94,9 @@ def build(settings: Settings) -> Service:
                 devices.routes,
                 absent.routes,
                 admin_users.routes,
+                admin_links.routes,
+                admin_factors.routes,
+                admin_audit.routes,
             ],
             dependencies=dependencies,
             readiness=readiness,

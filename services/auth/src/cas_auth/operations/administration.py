@@ -12,11 +12,13 @@ from cas_auth.credentials.imported_hashes import check_hash
 from cas_auth.domain.accounts import ROLE_MAX_CHARACTERS, canonical_email, canonical_phone
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.bans import NO_BAN, ban_length
+from cas_auth.domain.factors import FactorNotFound
 from cas_auth.domain.refusals import AdminRefused, BadJwt, InvalidRequest, UserNotFound
 from cas_auth.domain.user_list import UserCursor, UserMatch
-from cas_auth.models import User
+from cas_auth.models import Factor, User
+from cas_auth.operations.factors import remove_factor
 from cas_auth.operations.passwords import check_new_password
-from cas_auth.operations.sessions import authenticate
+from cas_auth.operations.sessions import authenticate_admin
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry, forget_origins
 from cas_auth.repository.erasure import delete_traces
@@ -63,7 +65,7 @@ def authorize_admin(
 
     :raises AdminRefused: its role does not; the attempt is on record.
     :raises BadJwt: it speaks of a user, but of none of their sessions.
-    :raises SessionNotFound: its session has ended; or `CallerNotFound`, `UserBanned`.
+    :raises SessionNotFound: its session has ended; or `AdminSessionExpired`, `CallerNotFound`, `UserBanned`.
     """
     if role not in tools.settings.admin_roles:
         add_audit_entry(
@@ -79,7 +81,7 @@ def authorize_admin(
         return
     if session_id is None:
         raise BadJwt
-    authenticate(session, user_id=user_id, session_id=session_id, now=now)
+    authenticate_admin(session, tools, user_id=user_id, session_id=session_id, now=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +213,21 @@ def delete_user(session: Session, *, user_id: UUID, keep_id: bool, act: Act) -> 
         delete_all(session, user)
     forget_origins(session, actor_id=user_id)
     act.record(session, AuditAction.USER_DELETED, user_id, soft=keep_id)
+
+
+def delete_factor(session: Session, tools: Tools, *, user_id: UUID, factor_id: UUID, act: Act) -> Factor:
+    """Take a second factor off somebody who lost it, and tell them.
+
+    :raises UserNotFound: there is no such user.
+    :raises FactorNotFound: they have no such factor.
+    """
+    user = _locked(session, user_id)
+    factor = next((factor for factor in user.factors if factor.id == factor_id), None)
+    if factor is None:
+        raise FactorNotFound
+    remove_factor(session, tools, user, factor, now=act.now)
+    act.record(session, AuditAction.FACTOR_DELETED, user_id, factor_id=str(factor_id))
+    return factor
 
 
 def _locked(session: Session, user_id: UUID) -> User:

@@ -14,7 +14,7 @@ _ESCAPED = str.maketrans({character: f"\\{character}" for character in "\\%_"})
 
 def count_users(session: Session, match: UserMatch) -> int:
     """How many users match."""
-    return session.scalar(select(func.count()).select_from(User).where(*_conditions(match))) or 0
+    return session.scalar(select(func.count()).select_from(User).where(*conditions_of(match))) or 0
 
 
 def list_users(
@@ -23,7 +23,7 @@ def list_users(
     """Matching users with identities and factors."""
     statement = (
         select(User)
-        .where(*_conditions(match))
+        .where(*conditions_of(match))
         .order_by(User.created_at.desc(), User.id.desc())
         .limit(limit)
         .offset(offset)
@@ -34,7 +34,8 @@ def list_users(
     return session.scalars(statement).all()
 
 
-def _conditions(match: UserMatch) -> Sequence[ColumnElement[bool]]:
+def conditions_of(match: UserMatch) -> Sequence[ColumnElement[bool]]:
+    """What the rows of users who match meet."""
     conditions: list[ColumnElement[bool]] = []
     if match.email is not None:
         conditions.append(User.email == match.email)

@@ -136,7 +136,7 @@ class AdminBearer(Bearer):
         :raises NoAuthorization: there is no token.
         :raises BadJwt: the token is malformed, foreign or expired.
         :raises AdminRefused: its role does not administer users.
-        :raises SessionNotFound: its session has ended; or `CallerNotFound`, `UserBanned`.
+        :raises SessionNotFound: its session has ended; or `AdminSessionExpired`, `CallerNotFound`, `UserBanned`.
         """
         try:
             token = bearer_token(request)
