@@ -48,6 +48,9 @@ class SmallWorker:
     def wake(self, task, **ids):
         self.celery.tasks[f"small.{task}"].wake(**ids)
 
+    def backlog(self, task):
+        return self.celery.tasks[f"small.{task}"].backlog()
+
     def runs(self, name):
         """How often the task with this name was run."""
         file = self.folder / name
@@ -151,6 +154,14 @@ class TestWorker:
         worker.release()
         until(lambda: all(worker.runs(f"{number}-done") for number in range(5)), within=20)
 
+    def test_leaves_a_backlog_that_senders_can_see(self, worker):
+        assert worker.backlog("note") == 0
+        for number in range(3):
+            worker.wake("note", name=str(number))
+        assert worker.backlog("note") == 3
+        worker.start()
+        until(lambda: worker.backlog("note") == 0)
+
     def test_goes_on_after_redis_forgot_everything(self, worker):
         worker.start()
         worker.wake("note", name="a")
@@ -191,6 +202,8 @@ class TestBroker:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             celery.tasks["small.note"].wake(name="a")
+        with pytest.raises(Unavailable):
+            celery.tasks["small.note"].backlog()
         assert time.monotonic() - began < 5
 
     def test_that_comes_back_is_used_again_by_both_sides(self, tmp_path):

@@ -44,6 +44,8 @@ HEALTH_CHECK_INTERVAL = 4
 # Seconds. Children have that long to start on a machine that is busy.
 CHILD_START_TIMEOUT = 30.0
 
+BROKER_AWAY = (OperationalError, RedisError, OSError)
+
 log = structlog.get_logger(__name__)
 
 
@@ -58,10 +60,23 @@ class Task(CeleryTask[Any, Any]):
         headers = {"request_id": telemetry.request_id.get()}
         try:
             self.apply_async(kwargs=ids, headers=headers, retry=False)
-        except (OperationalError, RedisError, OSError) as error:
+        except BROKER_AWAY as error:
             telemetry.TASK_WAKEUPS.labels(self.name, "failed").inc()
             raise Unavailable from error
         telemetry.TASK_WAKEUPS.labels(self.name, "sent").inc()
+
+    def backlog(self) -> int:
+        """How many messages wait in this task's queue.
+
+        :raises Unavailable: the broker cannot be asked right now.
+        """
+        queue = self.app.amqp.router.route({}, self.name)["queue"].name
+        try:
+            with self.app.connection_for_write() as connection:
+                channel: Any = connection.default_channel
+                return int(channel.queue_declare(queue=queue).message_count)
+        except BROKER_AWAY as error:
+            raise Unavailable from error
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and say once how it went."""
@@ -79,6 +94,14 @@ class Task(CeleryTask[Any, Any]):
             telemetry.request_id.reset(token)
 
 
+def only_sent(**_: object) -> None:
+    """What a task is where it is woken and never run.
+
+    :raises RuntimeError: it was run all the same.
+    """
+    raise RuntimeError("this process wakes the task; a worker runs it")
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedTask:
     """What runs under which name, and where it waits.
@@ -89,13 +112,13 @@ class QueuedTask:
 
     name: str
     queue: str
-    run: Callable[..., None]
+    run: Callable[..., None] = only_sent
 
 
 def create_celery(
     *, service: str, redis_url: str, tasks: Sequence[QueuedTask], time_limit: timedelta = TIME_LIMIT
 ) -> Celery[Task]:
-    """The tasks of one service, connected to nothing: `.tasks[name].wake(...)` sends, `run_worker` runs.
+    """The tasks of one service, connected to nothing: `task_named(app, name).wake(...)` sends, `run_worker` runs.
 
     :param time_limit: how long a task may run; it is told to give up 10 s before.
     """
@@ -155,6 +178,17 @@ def _transport_options(service: str, time_limit: int) -> dict[str, Any]:
         "socket_keepalive": True,
         "health_check_interval": HEALTH_CHECK_INTERVAL,
     }
+
+
+def task_named(app: Celery[Task], name: str) -> Task:
+    """The task of this name, to wake it.
+
+    :raises KeyError: there is none.
+    """
+    task = app.tasks[name]
+    if not isinstance(task, Task):
+        raise KeyError(name)
+    return task
 
 
 def run_worker(app: Celery[Task], *, concurrency: int) -> None:
