@@ -1,14 +1,12 @@
 """Asking real HTTP servers that agree, refuse, fail, dawdle and ramble."""
 
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 
 import jwt
 import pytest
 from pydantic import SecretStr
+from services.auth.tests.hook_server import serving
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from cas_auth.clients import hooks
@@ -27,70 +25,12 @@ from cas_local.ports import free_port
 OLD, NEW = "whsec_b2xkLW9sZC1vbGQtb2xkLW9sZA==", "whsec_bmV3LW5ldy1uZXctbmV3LW5ldw=="
 SECRETS = SecretStr(f"v1,{NEW}|v1,{OLD}")
 PAYLOAD = {"user": {"email": "zoë@example.com"}, "metadata": {"name": "before-user-created"}}
-JSON = "application/json; charset=utf-8"
-
-
-class Answers:
-    """What the hook says, one after the other, the last one for ever; and what it was asked."""
-
-    def __init__(self):
-        self.requests = []
-        self._script = []
-        self.release = threading.Event()
-
-    def say(self, status=200, body=b"{}", content_type=JSON, **how):
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._script.append(SimpleNamespace(status=status, body=raw, content_type=content_type, **how))
-
-    def next(self):
-        return self._script.pop(0) if len(self._script) > 1 else self._script[0]
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        answers = self.server.answers
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        answers.requests.append((dict(self.headers), content))
-        answer = answers.next()
-        if hasattr(answer, "hang"):
-            answers.release.wait(30)
-        if hasattr(answer, "drop"):
-            self.close_connection = True
-            return
-        self.send_response(answer.status)
-        if answer.content_type:
-            self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        if hasattr(answer, "dawdle"):
-            self._dawdle(answer.body)
-        else:
-            self.wfile.write(answer.body)
-
-    def _dawdle(self, body):
-        for byte in body:
-            if self.server.answers.release.wait(0.05):
-                return
-            self.wfile.write(bytes([byte]))
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
 def server():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.handle_error = lambda *_: None
-        server.answers = Answers()
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving() as server:
         yield server
-        server.answers.release.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -100,7 +40,7 @@ def answers(server):
 
 @pytest.fixture
 def hook(server):
-    hook = Hook(name="test", url=f"http://127.0.0.1:{server.server_port}/hook", secrets=SECRETS)
+    hook = Hook(name="test", url=server.url, secrets=SECRETS)
     yield hook
     hook.close()
 
@@ -143,7 +83,7 @@ class TestRequest:
     @pytest.mark.parametrize("secrets", [f"{NEW} {OLD}", f"v1,{NEW}|{OLD}", NEW])
     def test_takes_secrets_in_every_usual_form(self, server, answers, secrets):
         answers.say()
-        hook = Hook(name="test", url=f"http://127.0.0.1:{server.server_port}", secrets=SecretStr(secrets))
+        hook = Hook(name="test", url=server.url, secrets=SecretStr(secrets))
         hook.call(PAYLOAD)
         hook.close()
         ((headers, content),) = answers.requests

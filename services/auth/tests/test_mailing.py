@@ -11,8 +11,8 @@ from cas_auth.domain.mails import MailKind
 from cas_auth.mailing.messages import Unaddressable, compose_message
 from cas_auth.mailing.rendering import (
     Brand,
+    Facts,
     Incomplete,
-    Letter,
     presentable_name,
     render,
     spoken_duration,
@@ -73,12 +73,12 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def letter(kind, **changes):
-    return Letter(kind=kind, **{**FACTS[kind], **changes})
+def facts(kind, **changes):
+    return Facts(kind=kind, **{**FACTS[kind], **changes})
 
 
 def said(kind, **changes):
-    return render(letter(kind, **changes), brand=BRAND)
+    return render(facts(kind, **changes), brand=BRAND)
 
 
 def flat(text):
@@ -127,7 +127,7 @@ class TestEveryMail:
         assert len(said(kind).html.encode()) < 20_000
 
     def test_does_without_a_support_address(self, kind):
-        mail = render(letter(kind), brand=Brand(name="Tutors"))
+        mail = render(facts(kind), brand=Brand(name="Tutors"))
         assert "None" not in mail.html + mail.text
         assert not any(words in mail.html + mail.text for words in ("Questions?", "and write to", "Write to"))
 
@@ -166,7 +166,7 @@ def test_the_old_address_is_told_of_the_new_one():
 
 
 @pytest.mark.parametrize("kind", [MailKind.EMAIL_CHANGE_CURRENT, MailKind.IDENTITY_LINKED], ids=str)
-def test_a_letter_that_lacks_something_is_not_written(kind):
+def test_a_mail_that_lacks_something_is_not_written(kind):
     with pytest.raises(Incomplete):
         said(kind, new_address=None, provider=None)
 

@@ -74,6 +74,35 @@ class TestSettings:
         with pytest.raises(ValidationError, match=r"client_secret|oidc_providers|https"):
             auth_settings(**values)
 
+    @pytest.mark.parametrize(
+        ("values", "complaint"),
+        [
+            ({"smtp_host": "mail.example.com"}, "mail_sender"),
+            ({"smtp_username": "cas"}, "go together"),
+            ({"smtp_password": "secret"}, "go together"),
+            ({"smtp_security": "ssl"}, "smtp_security"),
+            ({"smtp_timeout": "PT50S"}, "smtp_timeout"),
+            ({"mail_brand": ""}, "mail_brand"),
+        ],
+    )
+    def test_refuse_half_a_mail_server(self, auth_settings, values, complaint):
+        with pytest.raises(ValidationError, match=complaint):
+            auth_settings(**values)
+
+    @pytest.mark.parametrize("environment", Environment)
+    def test_send_no_password_in_the_clear_in_production(self, settings, environment):
+        values = settings.model_dump() | {
+            "environment": environment,
+            "smtp_username": "cas",
+            "smtp_password": "secret",
+            "smtp_security": "none",
+        }
+        if environment is Environment.PRODUCTION:
+            with pytest.raises(ValidationError, match="in the clear"):
+                Settings(**values)
+        else:
+            Settings(**values)
+
 
 class TestStart:
     def test_refuses_another_encryption_key(self, auth, start):

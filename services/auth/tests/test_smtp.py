@@ -3,46 +3,19 @@
 import socket
 import ssl
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from pydantic import SecretStr
+from services.auth.tests.mail_server import Mailbox, serving
 
-from cas_auth.clients.smtp import MailNotTakenNow, MailRefused, SmtpSecurity, SmtpServer, send
+from cas_auth.clients.smtp import MailNotTakenNow, MailRefused, SmtpServer, send
+from cas_auth.settings import SmtpSecurity
 from cas_local.ports import free_port
-
-
-class Mailbox:
-    """Takes mails, and answers each step as it was told to."""
-
-    def __init__(self):
-        self.mails = []
-        self.answers = {}
-        self.encrypted = None
-
-    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
-        envelope.mail_from = address
-        return self.answers.get("MAIL", "250 OK")
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        envelope.rcpt_tos.append(address)
-        return self.answers.get("RCPT", "250 OK")
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        answer = self.answers.get("DATA", "250 OK")
-        if answer == "hang up":
-            server.transport.abort()
-        elif answer.startswith("250"):
-            self.mails.append((session, envelope))
-            self.encrypted = server.transport.get_extra_info("ssl_object") is not None
-        return answer
-
-    async def handle_QUIT(self, server, session, envelope):  # noqa: N802
-        return self.answers.get("QUIT", "221 Bye")
 
 
 @pytest.fixture
@@ -53,23 +26,8 @@ def mailbox():
 @pytest.fixture
 def start(mailbox):
     """Start a server in front of the mailbox; returns how to reach it."""
-    running = []
-
-    def start_one(*, security=SmtpSecurity.NONE, certificate=None, **options):
-        if security is SmtpSecurity.TLS:
-            options["ssl_context"] = certificate
-        if security is SmtpSecurity.STARTTLS:
-            options |= {"tls_context": certificate, "require_starttls": True}
-        controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **options)
-        controller.start()
-        running.append(controller)
-        return SmtpServer(
-            host="127.0.0.1", port=controller.port, security=security, timeout=timedelta(seconds=5)
-        )
-
-    yield start_one
-    for controller in running:
-        controller.stop()
+    with ExitStack() as running:
+        yield lambda **options: running.enter_context(serving(mailbox, **options))
 
 
 @pytest.fixture(scope="module")

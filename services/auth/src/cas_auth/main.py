@@ -7,7 +7,6 @@ from functools import partial
 from importlib.metadata import version
 
 from cas_auth.commands import COMMANDS
-from cas_auth.commands.opened import WRONG_ENCRYPTION_KEY
 from cas_auth.credentials.audit_seals import AuditSeals
 from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
@@ -15,8 +14,9 @@ from cas_auth.models import outbox_messages
 from cas_auth.operations.audit_seals import AuditSealer
 from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.operations.revocations import complete_feed, forget_ended_sessions, publish_ended_sessions
-from cas_auth.operations.signing_keys import load_signing_keys, reload_signing_keys
+from cas_auth.operations.signing_keys import load_signing_keys
 from cas_auth.operations.tools import Tools
+from cas_auth.repository.mails import MAIL_REQUESTED
 from cas_auth.repository.revocations import SESSIONS_ENDED
 from cas_auth.rest import BODY_LIMIT, about, absent, by_mail, devices, factors, sessions, users, verification
 from cas_auth.rest.admin import audit as admin_audit
@@ -27,8 +27,9 @@ from cas_auth.rest.errors import render_error
 from cas_auth.rest.requests import AuthDependencies, Turns
 from cas_auth.rpc import register
 from cas_auth.settings import Settings
+from cas_auth.tasks import WOKEN, sweep_mails, wake_for_mail
+from cas_auth.worker import WORKER
 from cas_kit.db import Database
-from cas_kit.errors import Unavailable
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
@@ -36,19 +37,19 @@ from cas_kit.revocations import RevocationFeed
 from cas_kit.rpc import RpcServer, RpcTls
 from cas_kit.service import Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
+from cas_kit.worker import create_celery
 
 PACKAGE = "cas_auth"
 # How long a service that was started after Redis lost everything may not know which sessions have ended.
 COMPLETE_FEED_EVERY = timedelta(seconds=1)
 FORGET_EVERY = timedelta(minutes=10)
 SEAL_EVERY = timedelta(seconds=1)
-# How long a rotation, or the withdrawal of a key, takes to reach every replica.
-RELOAD_KEYS_EVERY = timedelta(seconds=2)
+SWEEP_EVERY = timedelta(seconds=5)
 
 
 def main() -> None:
     """Run the command line."""
-    run_command(name="auth", package=PACKAGE, settings=Settings, build=build, commands=COMMANDS)
+    run_command(name="auth", package=PACKAGE, settings=Settings, build=build, commands=[*COMMANDS, WORKER])
 
 
 def build(settings: Settings) -> Service:
@@ -57,8 +58,14 @@ def build(settings: Settings) -> Service:
     keys = KeyRing()
     tools = Tools.of(settings, keys)
     feed = RevocationFeed(settings.revocations)
+    celery = create_celery(service="auth", redis_url=str(settings.redis_url), tasks=WOKEN)
     relay = Relay(
-        database, outbox_messages, {SESSIONS_ENDED: partial(publish_ended_sessions, database, feed)}
+        database,
+        outbox_messages,
+        {
+            SESSIONS_ENDED: partial(publish_ended_sessions, database, feed),
+            MAIL_REQUESTED: partial(wake_for_mail, celery),
+        },
     )
     dependencies = AuthDependencies(
         database=database,
@@ -74,7 +81,10 @@ def build(settings: Settings) -> Service:
         try:
             load_signing_keys(database, keys=keys, encryption_key=tools.encryption_key, now=datetime.now(UTC))
         except WrongEncryptionKey:
-            sys.exit(f"cas-auth cannot start: {WRONG_ENCRYPTION_KEY}")
+            sys.exit(
+                "cas-auth cannot start: CAS_AUTH_ENCRYPTION_KEY is not the key under which the signing keys in the "
+                "database are encrypted. Set the one that was used before."
+            )
 
     def forget() -> None:
         with database.transaction() as session:
@@ -110,10 +120,12 @@ def build(settings: Settings) -> Service:
         periodic=[
             *_periodic(database, feed, AuditSealer(database, AuditSeals(tools.encryption_key))),
             Periodic("forget-stale", FORGET_EVERY, forget),
-            Periodic("signing-keys", RELOAD_KEYS_EVERY, partial(_reload_keys, dependencies)),
+            Periodic(
+                "sweep-mails", SWEEP_EVERY, lambda: sweep_mails(database, celery, now=datetime.now(UTC))
+            ),
         ],
         prepare=prepare,
-        close=[tools.close, feed.close, database.dispose],
+        close=[tools.close, feed.close, celery.close, database.dispose],
     )
 
 
@@ -123,21 +135,7 @@ def _verifier(settings: Settings, keys: KeyRing) -> TokenVerifier:
     Nor does it need to be told which sessions have ended: it looks.
     """
     own = [entry for entry in settings.trusted_issuers if entry.issuer == settings.issuer]
-    return TokenVerifier(
-        issuer=settings.issuer, audience=settings.audience, keys=keys, secret=keys.secret, trusted=own
-    )
-
-
-def _reload_keys(dependencies: AuthDependencies) -> None:
-    tools = dependencies.tools
-    try:
-        withdrawn = reload_signing_keys(
-            dependencies.database, keys=dependencies.keys, encryption_key=tools.encryption_key
-        )
-    except Unavailable:
-        return  # the database is away; the known keys stay good meanwhile
-    if withdrawn:
-        dependencies.verifier.forget()
+    return TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=keys, trusted=own)
 
 
 def _periodic(database: Database, feed: RevocationFeed, sealer: AuditSealer) -> Sequence[Periodic]:

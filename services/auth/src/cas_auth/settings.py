@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -19,6 +21,14 @@ RateLimit = Annotated[str, Field(pattern=r"^[1-9]\d*/([1-9]\d* )?(second|minute|
 
 def _in_development(validated: dict[str, Any]) -> bool:
     return validated.get("environment") is Environment.DEVELOPMENT
+
+
+class SmtpSecurity(StrEnum):
+    """How the connection to the mail server is encrypted: from its first byte, after STARTTLS, or not at all."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
 
 
 GOOGLE = "google"
@@ -103,6 +113,22 @@ class Settings(ServiceSettings):
     # How often one address gets a mail it asked for.
     mail_interval: timedelta = timedelta(seconds=60)
 
+    # Who writes, and through which server.
+    mail_brand: str = Field(default="CAS", min_length=1, max_length=40)
+    mail_sender: str | None = None
+    mail_support_address: str | None = None
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    smtp_security: SmtpSecurity = SmtpSecurity.STARTTLS
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    # Trust these authorities instead of the system's.
+    smtp_ca_file: Path | None = None
+    # For each answer of the server; a whole mail has 50 s.
+    smtp_timeout: timedelta = Field(default=timedelta(seconds=10), le=timedelta(seconds=30))
+    # Mails that one worker sends at once, each in a process of its own.
+    worker_concurrency: int = Field(default=2, ge=1)
+
     # Clients refresh 90 s before the end and verify offline until then: much shorter or longer serves nobody.
     access_token_lifetime: timedelta = Field(default=timedelta(hours=1), ge=timedelta(minutes=5))
     # How long an old refresh token still gets the current one: covers answers that were lost on the way.
@@ -183,6 +209,18 @@ class Settings(ServiceSettings):
         plain = [name for name, provider in self.providers.items() if provider.is_plain]
         if plain and self.environment is Environment.PRODUCTION:
             raise ValueError(f"the issuer of {plain} must be an https address")
+        return self
+
+    @model_validator(mode="after")
+    def check_mail(self) -> Self:
+        """Refuse half a mail server, and a password that everybody on the way could read."""
+        if self.smtp_host and not self.mail_sender:
+            raise ValueError("smtp_host needs mail_sender, the address that mails come from")
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError("smtp_username and smtp_password go together")
+        is_plain = self.smtp_password is not None and self.smtp_security is SmtpSecurity.NONE
+        if is_plain and self.environment is Environment.PRODUCTION:
+            raise ValueError("smtp_security none would send smtp_password in the clear")
         return self
 
     @field_validator("encryption_key")

@@ -7,21 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from cas_auth.settings import SmtpSecurity
+
 ENHANCED_STATUS = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}\b")
 PERMANENT = range(500, 600)
-
-
-class SmtpSecurity(StrEnum):
-    """How the connection is encrypted: from its first byte, after STARTTLS, or not at all."""
-
-    TLS = "tls"
-    STARTTLS = "starttls"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class Brand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Facts:
     """What one mail says beside what all of its kind say; which fields a kind needs, its template tells.
 
     :param link: what its button opens; `code`: what can be typed instead; `valid_for`: how long both work.
@@ -57,28 +57,28 @@ class Rendered:
 
 
 class Incomplete(Exception):
-    """A letter lacks what its kind has to say: a mistake in this program."""
+    """Something is missing that a mail of its kind has to say: a mistake in this program."""
 
 
-def render(letter: Letter, *, brand: Brand) -> Rendered:
+def render(facts: Facts, *, brand: Brand) -> Rendered:
     """Write the mail.
 
-    :raises Incomplete: the letter lacks something its kind needs.
+    :raises Incomplete: the facts lack something its kind needs.
     """
-    if letter.link and not PAGE.fullmatch(letter.link):
+    if facts.link and not PAGE.fullmatch(facts.link):
         raise Incomplete("the link is no address of a page")
     values: dict[str, object] = {
         "brand": brand,
-        "link": letter.link,
-        "code": letter.code,
-        "valid_for": letter.valid_for and spoken_duration(letter.valid_for),
-        "name": presentable_name(letter.name),
-        "new_address": letter.new_address,
-        "provider": letter.provider,
-        "factor": letter.factor,
-        "happened_at": letter.happened_at and spoken_instant(letter.happened_at),
+        "link": facts.link,
+        "code": facts.code,
+        "valid_for": facts.valid_for and spoken_duration(facts.valid_for),
+        "name": presentable_name(facts.name),
+        "new_address": facts.new_address,
+        "provider": facts.provider,
+        "factor": facts.factor,
+        "happened_at": facts.happened_at and spoken_instant(facts.happened_at),
     }
-    template = f"{letter.kind}.j2"
+    template = f"{facts.kind}.j2"
     text = _TEXT.get_template(template)
     return Rendered(
         subject=prose(_block(text, "subject", values), width=None),
@@ -123,7 +123,7 @@ def _counted(count: int, unit: str) -> str:
 
 def _said(value: object) -> object:
     if value is None:
-        raise Incomplete("the letter lacks something its kind needs")
+        raise Incomplete("the facts lack something its kind needs")
     return value
 
 

@@ -37,10 +37,12 @@ class MailData(TypedDict, total=False):
 
     :param redirect_to: where its link leads in the end.
     :param flow_id: the PKCE flow that the link continues.
+    :param provider: which way to sign in was added or removed.
     """
 
     redirect_to: str
     flow_id: str
+    provider: str
 
 
 def request_mail(
