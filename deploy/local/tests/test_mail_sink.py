@@ -73,6 +73,10 @@ class TestMessages:
         assert shown["links"] == ["https://a.example/verify?x=1&y=2"]
         assert ["From", "Tutors <no-reply@tutors.example>"] in shown["headers"]
 
+    def test_have_lines_as_they_were_written(self, page, send):
+        send(mail(text="one\n\n    two\n"))
+        assert page.get("/api/messages").json()[0]["text"] == "one\n\n    two\n"
+
     def test_can_be_asked_for_by_address(self, page, send):
         send(mail("hers", to="ada@example.com"))
         send(mail("his", to="bob+1@example.com"))

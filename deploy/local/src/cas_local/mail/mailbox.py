@@ -78,9 +78,10 @@ def _part(message: EmailMessage, kind: str) -> str:
     payload = part.get_payload(decode=True)
     raw = payload if isinstance(payload, bytes) else b""
     try:
-        return raw.decode(part.get_content_charset("utf-8"), "replace")
+        text = raw.decode(part.get_content_charset("utf-8"), "replace")
     except LookupError:
-        return raw.decode("utf-8", "replace")
+        text = raw.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n")
 
 
 def _parts(message: EmailMessage, content_type: str) -> Iterator[EmailMessage]:
