@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from uuid import uuid4
 
+import pyotp
 import pytest
 from supabase_auth import SyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
@@ -116,3 +117,24 @@ class TestSessions:
         client.update_user({"data": {"mood": "cheerful"}})
         client.sign_out()
         assert events == ["SIGNED_IN", "TOKEN_REFRESHED", "USER_UPDATED", "SIGNED_OUT"]
+
+
+class TestVisitors:
+    def test_a_visitor_becomes_a_user(self, client, email):
+        visitor = client.sign_in_anonymously().user
+        assert visitor.is_anonymous
+        upgraded = client.update_user({"email": email}).user
+        assert (upgraded.id, upgraded.email) == (visitor.id, email)
+
+
+class TestSecondFactor:
+    def test_an_authenticator_app_raises_the_level(self, client, email):
+        sign_up(client, email)
+        factor = client.mfa.enroll({"factor_type": "totp", "friendly_name": "My phone", "issuer": "CAS"})
+        code = pyotp.TOTP(factor.totp.secret).now()
+        client.mfa.challenge_and_verify({"factor_id": factor.id, "code": code})
+        level = client.mfa.get_authenticator_assurance_level()
+        assert (level.current_level, level.next_level) == ("aal2", "aal2")
+        assert [verified.id for verified in client.mfa.list_factors().totp] == [factor.id]
+        client.mfa.unenroll({"factor_id": factor.id})
+        assert client.mfa.list_factors().all == []
