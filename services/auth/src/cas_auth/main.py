@@ -24,7 +24,8 @@ from cas_auth.rest.admin import factors as admin_factors
 from cas_auth.rest.admin import links as admin_links
 from cas_auth.rest.admin import users as admin_users
 from cas_auth.rest.errors import render_error
-from cas_auth.rest.requests import AuthDependencies, Turns
+from cas_auth.rest.requests import AuthDependencies
+from cas_auth.rest.turns import SharedAnswers, Turns
 from cas_auth.rpc import register
 from cas_auth.settings import Settings
 from cas_auth.tasks import WOKEN, sweep_mails, wake_for_mail
@@ -74,6 +75,7 @@ def build(settings: Settings) -> Service:
         keys=keys,
         limiter=RateLimiter(str(settings.redis_url), prefix="cas-auth"),
         turns=Turns(),
+        refreshes=SharedAnswers(),
     )
     readiness = Readiness()
 

@@ -1,17 +1,14 @@
 """What every endpoint asks of a request: its dependencies, who is calling, from where, and not too often."""
 
 import ipaddress
-import threading
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from cas_auth.credentials.keys import KeyRing
@@ -20,44 +17,15 @@ from cas_auth.domain.audit import Origin
 from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAuthorization
 from cas_auth.operations.administration import authorize_admin
 from cas_auth.operations.tools import Tools
+from cas_auth.rest.turns import SharedAnswers, Turns
 from cas_auth.settings import Settings
 from cas_kit import telemetry
-from cas_kit.errors import RateLimited, Unauthenticated, Unavailable
+from cas_kit.errors import RateLimited, Unauthenticated
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Bearer, Dependencies, bearer_token
 from cas_kit.tokens import SubjectNotAUser
 
 IPV6_NETWORK_BITS = 64  # what one customer of a provider usually has to themselves
-
-
-# Twice what a statement may take: whoever is before us has had its chance.
-PATIENCE = timedelta(seconds=4)
-
-
-class Turns:
-    """Lets callers with the same key pass one at a time.
-
-    The tabs of one browser refresh the same token at the same moment. They would queue for the session's row, each
-    holding a connection, and leave none to others; here they queue with empty hands.
-    """
-
-    def __init__(self, *, stripes: int = 64, patience: timedelta = PATIENCE) -> None:
-        self._locks = tuple(threading.Lock() for _ in range(stripes))
-        self._patience = patience.total_seconds()
-
-    @contextmanager
-    def take(self, key: Hashable) -> Iterator[None]:
-        """Have the turn of this key; other keys may share it.
-
-        :raises Unavailable: it took too long to come.
-        """
-        lock = self._locks[hash(key) % len(self._locks)]
-        if not lock.acquire(timeout=self._patience):
-            raise Unavailable
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +36,7 @@ class AuthDependencies(Dependencies):
     keys: KeyRing
     limiter: RateLimiter
     turns: Turns
+    refreshes: SharedAnswers[Response]
 
     @property
     def settings(self) -> Settings:

@@ -32,6 +32,7 @@ from cas_auth.rest.requests import (
 from cas_auth.rest.schemas import SessionOut, SignUpIn, TokenIn, UserOut
 from cas_kit.rest import router
 
+REFRESH_TOKEN = "refresh_token"  # noqa: S105  a grant type
 REFRESH_PREFIX_CHARACTERS = 5  # tells tokens apart in a proxy's log and gives nothing away
 
 routes = router(tags=["sessions"])
@@ -75,8 +76,14 @@ def token(
     """Get a session for a password (`grant_type=password`) or a refresh token (`grant_type=refresh_token`)."""
     if grant_type not in _GRANTS:
         raise UnsupportedGrantType
-    grant = _GRANTS[grant_type](body or TokenIn(), dependencies, origin)
-    return session_response(dependencies, grant)
+    fields = body or TokenIn()
+
+    def answer() -> Response:
+        return session_response(dependencies, _GRANTS[grant_type](fields, dependencies, origin))
+
+    if grant_type == REFRESH_TOKEN:
+        return dependencies.refreshes.of(fields.refresh_token or "", answer)
+    return answer()
 
 
 @routes.post(f"{PREFIX}/logout", status_code=204, responses=documented(400, 401, 403))
@@ -154,12 +161,11 @@ def _password_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origi
 
 
 def _refresh_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
-    refresh_token = body.refresh_token or ""
-    with dependencies.turns.take(refresh_token), dependencies.database.transaction() as session:
+    with dependencies.database.transaction() as session:
         return sessions.refresh(
             session,
             dependencies.tools,
-            refresh_token=refresh_token,
+            refresh_token=body.refresh_token or "",
             origin=origin,
             now=datetime.now(UTC),
         )
@@ -184,7 +190,7 @@ def _web3_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -
 
 _GRANTS: dict[str, Callable[[TokenIn, AuthDependencies, Origin], Grant]] = {
     "password": _password_grant,
-    "refresh_token": _refresh_grant,
+    REFRESH_TOKEN: _refresh_grant,
     "pkce": _pkce_grant,
     "web3": _web3_grant,
 }
