@@ -206,4 +206,4 @@ def test_sessions_end_in_one_place_only():
     found = {
         str(file.relative_to(source)) for file in source.rglob("*.py") if ending.search(file.read_text())
     }
-    assert found == {"repository/sessions.py", "repository/users.py"}
+    assert found == {"repository/sessions.py", "repository/erasure.py"}
