@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pyotp
 import pytest
+from sqlalchemy import update
 
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.devices import device_name
@@ -17,6 +18,7 @@ from cas_auth.domain.refusals import (
     SessionNotFound,
 )
 from cas_auth.domain.sessions import AuthMethod, Expiry, LogoutScope
+from cas_auth.models import User
 from cas_auth.operations import devices, factors
 from cas_auth.operations.sessions import authenticate_admin
 
@@ -272,3 +274,12 @@ class TestOverRest:
         answer = auth.refresh(auth.sign_up().json()["refresh_token"])
         assert (answer.status_code, answer.json()["code"]) == (400, "session_expired")
         assert answer.json()["message"] == "Invalid Refresh Token: Session Expired (Timebox)"
+
+    def test_refuses_administrators_whose_session_expired(self, start, database):
+        auth = start(session_timebox=timedelta(0))
+        auth.sign_up()
+        with database.transaction() as session:
+            session.execute(update(User).values(role="supabase_admin"))
+        headers = {"Authorization": f"Bearer {auth.sign_in().json()['access_token']}"}
+        answer = auth.client.get("/auth/v1/admin/users", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "session_expired")
