@@ -340,9 +340,30 @@ class TestChangingTheAddress:
         current = letters[MailKind.EMAIL_CHANGE_CURRENT]
         assert isinstance(self.agree(confirming, current), HalfChanged)
         confirming.run(by_mail.resend_email_change, email="ada@example.com", link=PLAIN_LINK)
-        (again,) = confirming.letters()
-        assert again.kind is MailKind.EMAIL_CHANGE_CURRENT
-        assert isinstance(self.agree(confirming, again), HalfChanged)
+        again = {letter.kind: letter for letter in confirming.letters()}
+        assert isinstance(self.agree(confirming, again[MailKind.EMAIL_CHANGE_CURRENT]), HalfChanged)
+
+    @pytest.mark.parametrize("asked_with", ["ada@example.com", NEW])
+    def test_both_are_asked_again_whichever_is_named(self, confirming, letters, asked_with):
+        confirming.run(by_mail.resend_email_change, email=asked_with, link=PLAIN_LINK)
+        again = {letter.kind: letter for letter in confirming.letters()}
+        assert {kind: letter.address for kind, letter in again.items()} == {
+            MailKind.EMAIL_CHANGE: self.NEW,
+            MailKind.EMAIL_CHANGE_CURRENT: "ada@example.com",
+        }
+        assert isinstance(self.agree(confirming, again[MailKind.EMAIL_CHANGE]), HalfChanged)
+        assert self.agree(confirming, again[MailKind.EMAIL_CHANGE_CURRENT]).user.email == self.NEW
+
+    def test_only_the_new_one_is_asked_again_where_it_suffices(self, desk, ada, auth_settings):
+        lenient = desk.with_settings(auth_settings(email_auto_confirm=False, secure_email_change=False))
+        lenient.update(ada, email=self.NEW)
+        lenient.letters()
+        lenient.run(by_mail.resend_email_change, email="ada@example.com", link=PLAIN_LINK)
+        assert lenient.letter().address == self.NEW
+
+    def test_nobody_is_asked_again_when_nothing_changes(self, ada, confirming):
+        confirming.run(by_mail.resend_email_change, email="ada@example.com", link=PLAIN_LINK)
+        assert not confirming.letters()
 
     def test_the_old_address_is_told(self, confirming, letters):
         for letter in letters.values():

@@ -156,6 +156,10 @@ class User(Base):
         self.new_email_confirmations = 0
         self.email_change_sent_at = self.updated_at = now
 
+    def is_changing_email(self, email: str) -> bool:
+        """Whether the user waits to leave this address or to get it."""
+        return self.new_email is not None and email in {self.email, self.new_email}
+
     def agree_to_email_change(self, agreement: Agreement, *, needed: Agreement, now: datetime) -> bool:
         """Take down that an address agrees; whether all that are needed have."""
         self.new_email_confirmations |= agreement

@@ -90,12 +90,16 @@ def resend_confirmation(
 def resend_email_change(
     session: Session, tools: Tools, *, email: str, link: MailedLink, origin: Origin, now: datetime
 ) -> None:
-    """Mail the question about a change of address once more, to the present or the future address.
+    """Mail the questions about a change of address once more, to both addresses.
 
+    :param email: the present address or the future one.
     :raises InvalidRequest: it is no address.
     """
     address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
-    for kind in (MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGE_CURRENT):
+    kinds = [MailKind.EMAIL_CHANGE]
+    if tools.settings.secure_email_change:
+        kinds.append(MailKind.EMAIL_CHANGE_CURRENT)
+    for kind in kinds:
         request_link(session, tools, kind=kind, address=address, link=link, now=now)
     add_audit_entry(session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now)
 

@@ -1,6 +1,6 @@
 """Turn a mail that was asked for into what it says: look up whom it is for, and make the token it carries."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from cas_auth.domain.redirects import allowed_redirect
 from cas_auth.models import Mail, User
 from cas_auth.operations.one_time import make_token
 from cas_auth.operations.tools import Tools
-from cas_auth.repository.users import find_user_by_email, find_user_by_new_email, lock_user
+from cas_auth.repository.users import find_user_by_email, find_user_changing_email, lock_user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +46,22 @@ def compose(session: Session, tools: Tools, mail: Mail, *, now: datetime) -> Let
     user = _reader(session, mail)
     if user is None or user.deleted_at is not None:
         return None
-    kind = mail.kind
+    kind, address = mail.kind, _address(mail, user)
+    if address is None:
+        return None
     if kind is MailKind.CONFIRMATION and user.email_confirmed_at is not None:
         kind = MailKind.ALREADY_REGISTERED
     redirect_to = _redirect_to(tools, mail.data.get("redirect_to"))
     token_kind = _TOKENS.get(kind)
     if token_kind is None:
-        return Letter(kind=kind, address=mail.address, user=user, redirect_to=redirect_to)
+        return Letter(kind=kind, address=address, user=user, redirect_to=redirect_to)
     flow_id = mail.data.get("flow_id")
     secret = make_token(
         session,
         tools,
         user,
         token_kind,
-        address=mail.address,
+        address=address,
         flow_id=UUID(flow_id) if flow_id else None,
         now=now,
     )
@@ -67,7 +69,7 @@ def compose(session: Session, tools: Tools, mail: Mail, *, now: datetime) -> Let
     is_code_only = token_kind is TokenKind.REAUTHENTICATION
     return Letter(
         kind=kind,
-        address=mail.address,
+        address=address,
         user=user,
         redirect_to=redirect_to,
         link=None if is_code_only else link_of(tools, token_kind, secret, redirect_to=redirect_to),
@@ -92,14 +94,24 @@ def _reader(session: Session, mail: Mail) -> User | None:
     """The locked user the mail is for: by their id, or by the address, as long as the mail still makes sense."""
     if mail.user_id is not None:
         user = lock_user(session, user_id=mail.user_id)
-    elif mail.kind is MailKind.EMAIL_CHANGE:
-        user = find_user_by_new_email(session, email=mail.address)
+    elif mail.kind in _CHANGES:
+        user = find_user_changing_email(session, email=mail.address)
     else:
         user = find_user_by_email(session, email=mail.address, lock=True)
-    if user is None:
+    if user is None or (mail.kind in _CHANGES and not user.is_changing_email(mail.address)):
         return None
-    still_wanted = _STILL_WANTED.get(mail.kind)
-    return user if still_wanted is None or still_wanted(user, mail.address) else None
+    return user
+
+
+def _address(mail: Mail, user: User) -> str | None:
+    """Where it goes. Both mails about a change may be asked for with either address."""
+    match mail.kind:
+        case MailKind.EMAIL_CHANGE:
+            return user.new_email
+        case MailKind.EMAIL_CHANGE_CURRENT:
+            return user.email
+        case _:
+            return mail.address
 
 
 def _stamp(user: User, kind: MailKind, *, now: datetime) -> None:
@@ -125,7 +137,4 @@ _TOKENS: Mapping[MailKind, TokenKind] = {
     MailKind.EMAIL_CHANGE_CURRENT: TokenKind.EMAIL_CHANGE_CURRENT,
     MailKind.REAUTHENTICATION: TokenKind.REAUTHENTICATION,
 }
-_STILL_WANTED: Mapping[MailKind, Callable[[User, str], bool]] = {
-    MailKind.EMAIL_CHANGE: lambda user, address: user.new_email == address,
-    MailKind.EMAIL_CHANGE_CURRENT: lambda user, address: user.new_email is not None and user.email == address,
-}
+_CHANGES = frozenset({MailKind.EMAIL_CHANGE, MailKind.EMAIL_CHANGE_CURRENT})

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -151,12 +151,13 @@ def find_user_by_email(session: Session, *, email: str, lock: bool = False) -> U
     return session.scalar(statement)
 
 
-def find_user_by_new_email(session: Session, *, email: str) -> User | None:
-    """A user who waits for this address, locked, with identities."""
+def find_user_changing_email(session: Session, *, email: str) -> User | None:
+    """A user who waits to leave this address or to get it, locked, with identities."""
+    leaves = User.email == email
     return session.scalar(
         select(User)
-        .where(User.new_email == email)
-        .order_by(User.email_change_sent_at.desc())
+        .where(User.new_email.is_not(None), or_(leaves, User.new_email == email))
+        .order_by(leaves.desc(), User.email_change_sent_at.desc())
         .limit(1)
         .options(*WHOLE_USER)
         .with_for_update()
