@@ -69,6 +69,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory, provider: OidcProvider) -> I
         yield running
 
 
+@pytest.fixture(scope="session")
+def strict_stack(tmp_path_factory: pytest.TempPathFactory, provider: OidcProvider) -> Iterator[Stack]:
+    """A system that has addresses confirmed by mail, as in production."""
+    data = tmp_path_factory.mktemp("strict-stack")
+    with running_stack(data, provider, CAS_AUTH_EMAIL_AUTO_CONFIRM="false") as running:
+        yield running
+
+
 @pytest.fixture
 def new_person(stack: Stack) -> Iterator[Callable[..., Person]]:
     """Sign somebody up: `new_person("Ada Lovelace")`."""

@@ -25,6 +25,11 @@ def run_js(stack: Stack, packages: None) -> Callable[..., None]:
     return run
 
 
+def mailboxes(stack: Stack) -> dict[str, str]:
+    """Where the files of tests read mails."""
+    return {"CAS_MAIL_URL": stack.urls["mail"]}
+
+
 @pytest.fixture(scope="session")
 def service_token(stack: Stack) -> str:
     """What administers users."""

@@ -1,8 +1,18 @@
 """The unmodified @supabase/auth-js and supabase-js work with us as they do with Supabase."""
 
 import pytest
+from tests.clients.conftest import mailboxes
 
 
 @pytest.mark.parametrize("area", ["password", "sessions", "anonymous", "mfa", "refused"])
 def test_the_client_works(run_js, service_token, area):
     run_js(f"{area}.mjs", CAS_SERVICE_TOKEN=service_token)
+
+
+@pytest.mark.parametrize("area", ["otp", "pkce"])
+def test_the_client_works_with_mails(run_js, stack, area):
+    run_js(f"{area}.mjs", **mailboxes(stack))
+
+
+def test_the_client_works_where_addresses_are_confirmed(run_js, strict_stack):
+    run_js("confirmation.mjs", CAS_URL=strict_stack.url, **mailboxes(strict_stack))

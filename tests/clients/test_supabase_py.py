@@ -1,14 +1,18 @@
 """The unmodified supabase-py works with us as it does with Supabase."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from uuid import uuid4
 
+import httpx
 import pyotp
 import pytest
 from supabase_auth import SyncGoTrueClient
 from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
 from tests.integration.person import PASSWORD
+
+from cas_kit.testing import until
 
 PUBLISHABLE_KEY = "sb_publishable_nothing_secret"
 
@@ -36,6 +40,19 @@ def client(new_client):
 @pytest.fixture
 def email():
     return f"{uuid4().hex}@example.com"
+
+
+@pytest.fixture
+def codes(stack):
+    """Read the code in the first mail to an address, once it has come."""
+
+    def read(address):
+        mails = until(
+            lambda: httpx.get(f"{stack.urls['mail']}/api/messages", params={"to": address}).json(), within=15
+        )
+        return re.search(r"^ *(\d{6})$", mails[-1]["text"], re.MULTILINE)[1]
+
+    return read
 
 
 def sign_up(client, email, **data):
@@ -117,6 +134,23 @@ class TestSessions:
         client.update_user({"data": {"mood": "cheerful"}})
         client.sign_out()
         assert events == ["SIGNED_IN", "TOKEN_REFRESHED", "USER_UPDATED", "SIGNED_OUT"]
+
+
+class TestMails:
+    def test_a_mailed_code_signs_in(self, client, email, codes):
+        client.sign_in_with_otp({"email": email, "options": {"data": {"full_name": "Ada Lovelace"}}})
+        answer = client.verify_otp({"email": email, "token": codes(email), "type": "email"})
+        assert answer.user.email == email
+        assert answer.user.user_metadata["full_name"] == "Ada Lovelace"
+        with refused("otp_expired"):
+            client.verify_otp({"email": email, "token": "000000", "type": "email"})
+
+    def test_a_forgotten_password_is_replaced(self, client, new_client, email, codes):
+        sign_up(new_client(), email)
+        client.reset_password_for_email(email)
+        client.verify_otp({"email": email, "token": codes(email), "type": "recovery"})
+        client.update_user({"password": "chosen after recovery"})
+        new_client().sign_in_with_password({"email": email, "password": "chosen after recovery"})
 
 
 class TestVisitors:
