@@ -5,8 +5,10 @@ from datetime import timedelta
 from uuid import uuid4
 
 import grpc
+import jwt
 import pytest
 from cas.auth.v1 import auth_pb2, auth_pb2_grpc
+from sqlalchemy import text
 
 
 @pytest.fixture
@@ -38,6 +40,84 @@ class TestGetUser:
     def test_demands_a_uuid(self, stub):
         request = auth_pb2.GetUserRequest(user_id="ada")
         assert refused(stub.GetUser, request) == (grpc.StatusCode.INVALID_ARGUMENT, "validation-failed")
+
+
+class TestBatchGetUsers:
+    def ask(self, stub, *user_ids):
+        return stub.BatchGetUsers(auth_pb2.BatchGetUsersRequest(user_ids=user_ids), timeout=5).users
+
+    def test_answers_those_there_are_each_once(self, auth, stub):
+        ada, eve = (auth.sign_up(f"{name}@example.com").json()["user"] for name in ("ada", "eve"))
+        found = self.ask(stub, ada["id"], str(uuid4()), eve["id"], ada["id"].upper())
+        assert {(user.id, user.email) for user in found} == {
+            (ada["id"], "ada@example.com"),
+            (eve["id"], "eve@example.com"),
+        }
+        assert len(found) == 2
+        assert not self.ask(stub)
+
+    def test_takes_only_so_many(self, stub):
+        assert not self.ask(stub, *(str(uuid4()) for _ in range(500)))
+        request = auth_pb2.BatchGetUsersRequest(user_ids=[str(uuid4()) for _ in range(501)])
+        assert refused(stub.BatchGetUsers, request) == (
+            grpc.StatusCode.INVALID_ARGUMENT, "validation-failed",
+        )  # fmt: skip
+
+    def test_demands_uuids(self, stub):
+        request = auth_pb2.BatchGetUsersRequest(user_ids=[str(uuid4()), "ada"])
+        assert refused(stub.BatchGetUsers, request)[1] == "validation-failed"
+
+
+class TestIntrospectSession:
+    @pytest.fixture
+    def ada(self, auth):
+        """The session of somebody who just signed up."""
+        return auth.sign_up().json()
+
+    def ask(self, stub, session, **fields):
+        claims = jwt.decode(session["access_token"], options={"verify_signature": False})
+        said = {"session_id": claims["session_id"], "user_id": claims["sub"], **fields}
+        state = stub.IntrospectSession(auth_pb2.IntrospectSessionRequest(**said), timeout=5)
+        return state.active, state.aal, state.banned
+
+    def test_knows_a_session_that_lasts(self, stub, ada):
+        assert self.ask(stub, ada) == (True, "aal1", False)
+
+    def test_knows_at_once_when_it_ends(self, auth, stub, ada):
+        auth.sign_out(ada["access_token"])
+        assert self.ask(stub, ada) == (False, "", False)
+
+    def test_knows_the_banned(self, auth, stub, ada, call):
+        call("PUT", f"/auth/v1/admin/users/{ada['user']['id']}", json={"ban_duration": "1h"})
+        assert self.ask(stub, ada) == (False, "", True)
+
+    def test_knows_a_ban_that_left_the_session(self, stub, ada, database):
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE users SET banned_until = now() + interval '1 hour'"))
+        assert self.ask(stub, ada) == (False, "aal1", True)
+
+    def test_knows_a_session_that_passed_a_limit(self, start, database):
+        auth = start(session_timebox=timedelta(minutes=5))
+        session = auth.sign_up().json()
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE sessions SET created_at = now() - interval '1 hour'"))
+        port = auth.service.rpc.start(host="127.0.0.1", port=0)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert self.ask(auth_pb2_grpc.AuthServiceStub(channel), session) == (False, "aal1", False)
+        auth.service.rpc.stop(timedelta(seconds=1))
+
+    def test_takes_no_session_of_somebody_else(self, auth, stub, ada):
+        eve = auth.sign_up("eve@example.com").json()["user"]
+        assert self.ask(stub, ada, user_id=eve["id"]) == (False, "", False)
+        assert self.ask(stub, ada, user_id=str(uuid4())) == (False, "", False)
+
+    @pytest.mark.parametrize("field", ["session_id", "user_id"])
+    def test_demands_uuids(self, stub, field):
+        fields = {"session_id": str(uuid4()), "user_id": str(uuid4()), field: "x"}
+        request = auth_pb2.IntrospectSessionRequest(**fields)
+        assert refused(stub.IntrospectSession, request) == (
+            grpc.StatusCode.INVALID_ARGUMENT, "validation-failed",
+        )  # fmt: skip
 
 
 class TestSetAppRoles:

@@ -116,7 +116,7 @@ def build(settings: Settings) -> Service:
             body_limit=BODY_LIMIT,
             polled=[about.JWKS],
         ),
-        rpc=RpcServer(partial(register, database=database), tls=RpcTls.of(settings)),
+        rpc=RpcServer(partial(register, database=database, tools=tools), tls=RpcTls.of(settings)),
         readiness=readiness,
         relay=relay,
         periodic=[

@@ -10,6 +10,7 @@ from cas_auth.domain.audit import Origin
 from cas_auth.domain.refusals import InvalidRequest
 from cas_auth.models import User
 from cas_auth.operations import directory
+from cas_auth.operations.tools import Tools
 from cas_kit import telemetry
 from cas_kit.db import Database
 
@@ -17,8 +18,9 @@ from cas_kit.db import Database
 class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     """Answers the calls of `protos/cas/auth/v1/auth.proto`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tools: Tools) -> None:
         self._database = database
+        self._tools = tools
 
     def GetUser(  # noqa: N802  named by the proto
         self, request: auth_pb2.GetUserRequest, context: grpc.ServicerContext
@@ -26,8 +28,35 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         """The user of this id."""
         del context
         with self._database.transaction() as session:
-            user = directory.get_user(session, user_id=_user_id(request.user_id))
+            user = directory.get_user(session, user_id=_uuid(request.user_id, "user_id"))
         return auth_pb2.GetUserResponse(user=_message(user))
+
+    def BatchGetUsers(  # noqa: N802
+        self, request: auth_pb2.BatchGetUsersRequest, context: grpc.ServicerContext
+    ) -> auth_pb2.BatchGetUsersResponse:
+        """Those of these users that there are."""
+        del context
+        user_ids = {_uuid(text, "user_ids") for text in request.user_ids}
+        with self._database.transaction() as session:
+            found = directory.list_users(session, user_ids=user_ids)
+        return auth_pb2.BatchGetUsersResponse(users=[_message(user) for user in found])
+
+    def IntrospectSession(  # noqa: N802
+        self, request: auth_pb2.IntrospectSessionRequest, context: grpc.ServicerContext
+    ) -> auth_pb2.IntrospectSessionResponse:
+        """Whether a session lasts."""
+        del context
+        with self._database.transaction() as session:
+            state = directory.introspect_session(
+                session,
+                self._tools,
+                user_id=_uuid(request.user_id, "user_id"),
+                session_id=_uuid(request.session_id, "session_id"),
+                now=datetime.now(UTC),
+            )
+        return auth_pb2.IntrospectSessionResponse(
+            active=state.active, aal=state.aal or "", banned=state.banned
+        )
 
     def SetAppRoles(  # noqa: N802
         self, request: auth_pb2.SetAppRolesRequest, context: grpc.ServicerContext
@@ -37,7 +66,7 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         with self._database.transaction() as session:
             applied = directory.set_app_roles(
                 session,
-                user_id=_user_id(request.user_id),
+                user_id=_uuid(request.user_id, "user_id"),
                 roles=request.roles,
                 active_role=request.active_role if request.HasField("active_role") else None,
                 version=request.version,
@@ -53,23 +82,23 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         with self._database.transaction() as session:
             removed = directory.erase_user(
                 session,
-                user_id=_user_id(request.user_id),
+                user_id=_uuid(request.user_id, "user_id"),
                 origin=Origin(request_id=telemetry.request_id.get()),
                 now=datetime.now(UTC),
             )
         return auth_pb2.EraseUserResponse(removed=removed)
 
 
-def register(server: grpc.Server, *, database: Database) -> None:
+def register(server: grpc.Server, *, database: Database, tools: Tools) -> None:
     """Let `server` answer these calls."""
-    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(database), server)
+    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(database, tools), server)
 
 
-def _user_id(text: str) -> UUID:
+def _uuid(text: str, field: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise InvalidRequest("user_id must be a UUID") from error
+        raise InvalidRequest(f"{field} must be a UUID") from error
 
 
 def _message(user: User) -> auth_pb2.User:

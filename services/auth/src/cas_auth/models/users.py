@@ -218,7 +218,7 @@ class User(Base):
         self.invited_at = self.confirmation_sent_at = self.recovery_sent_at = None
         self.email_change_sent_at = self.reauthentication_sent_at = None
         self.new_email_confirmations = 0
-        self.app_metadata, self.user_metadata = {}, {}
+        self.app_metadata, self.user_metadata, self.role = {}, {}, TOKEN_ROLE
         self.deleted_at = self.updated_at = now
 
     def merge_app_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:

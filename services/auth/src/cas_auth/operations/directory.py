@@ -1,6 +1,7 @@
 """What other services ask about users, and of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,11 +9,17 @@ from sqlalchemy.orm import Session
 
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.refusals import InvalidRequest, UserNotFound
+from cas_auth.domain.sessions import AssuranceLevel
 from cas_auth.models import User
+from cas_auth.operations.sessions import session_expiry
+from cas_auth.operations.tools import Tools
 from cas_auth.repository import users
 from cas_auth.repository.audit_log import add_audit_entry, forget_origins
 from cas_auth.repository.erasure import delete_user
+from cas_auth.repository.sessions import find_session_with_user
 from cas_auth.repository.users import lock_user
+
+MAX_BATCH = 500
 
 
 def get_user(session: Session, *, user_id: UUID) -> User:
@@ -21,6 +28,43 @@ def get_user(session: Session, *, user_id: UUID) -> User:
     :raises UserNotFound: there is none, or they were erased.
     """
     return users.get_user(session, user_id=user_id)
+
+
+def list_users(session: Session, *, user_ids: Collection[UUID]) -> Sequence[User]:
+    """Those of these users that there are.
+
+    :raises InvalidRequest: these are more than `MAX_BATCH`.
+    """
+    if len(user_ids) > MAX_BATCH:
+        raise InvalidRequest(f"at most {MAX_BATCH} users at once")
+    return users.list_users(session, user_ids=frozenset(user_ids))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionState:
+    """What is true of a session at one moment.
+
+    :param active: it lasts, and its user is not banned.
+    :param aal: how well it is proven; None when it has ended.
+    :param banned: whether the user is, whatever their sessions.
+    """
+
+    active: bool
+    aal: AssuranceLevel | None
+    banned: bool
+
+
+def introspect_session(
+    session: Session, tools: Tools, *, user_id: UUID, session_id: UUID, now: datetime
+) -> SessionState:
+    """Say whether the user's session lasts; one that nobody knows does not."""
+    found = find_session_with_user(session, session_id=session_id, user_id=user_id)
+    if found is None:
+        user = users.find_user(session, user_id=user_id)
+        return SessionState(active=False, aal=None, banned=user is not None and user.is_banned(now))
+    banned = found.user.is_banned(now)
+    lasts = session_expiry(session, tools, found, now=now) is None
+    return SessionState(active=lasts and not banned, aal=found.aal, banned=banned)
 
 
 def set_app_roles(

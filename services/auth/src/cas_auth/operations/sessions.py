@@ -105,7 +105,7 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
         raise RefreshTokenNotFound
     if found.user.is_banned(now):
         raise BannedFromSigningIn
-    if why := _expiry(session, tools, found, now=now):
+    if why := session_expiry(session, tools, found, now=now):
         _revoke(session, found, origin=origin, now=now, reason=why.name.lower())
         raise SessionExpired(why)
     verdict = found.present(
@@ -149,9 +149,18 @@ def authenticate_admin(
     :raises AdminSessionExpired: it has passed one.
     """
     found = authenticate(session, user_id=user_id, session_id=session_id, now=now)
-    if _expiry(session, tools, found, now=now):
+    if session_expiry(session, tools, found, now=now):
         raise AdminSessionExpired
     return found
+
+
+def session_expiry(session: Session, tools: Tools, found: UserSession, *, now: datetime) -> Expiry | None:
+    """The limit that a session has passed; it ends when somebody tries to renew it."""
+    if why := found.expiry(tools.session_limits, user=found.user, now=now):
+        return why
+    if tools.settings.session_single_per_user and has_newer_session(session, found):
+        return Expiry.NEWER_LOGIN
+    return None
 
 
 def sign_out(
@@ -180,14 +189,6 @@ def _refuse_sign_in(
     """Put the failed attempt on record; the refusal to raise."""
     add_audit_entry(session, AuditAction.LOGIN_FAILED, actor_id=actor_id, origin=origin, now=now)
     return refusal
-
-
-def _expiry(session: Session, tools: Tools, found: UserSession, *, now: datetime) -> Expiry | None:
-    if why := found.expiry(tools.session_limits, user=found.user, now=now):
-        return why
-    if tools.settings.session_single_per_user and has_newer_session(session, found):
-        return Expiry.NEWER_LOGIN
-    return None
 
 
 def _revoke(session: Session, found: UserSession, *, origin: Origin, now: datetime, reason: str) -> None:

@@ -1,5 +1,6 @@
 """Users, their identities and their credentials."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,6 +91,11 @@ def get_user(session: Session, *, user_id: UUID) -> User:
     if (user := session.get(User, user_id)) is None:
         raise UserNotFound
     return user
+
+
+def list_users(session: Session, *, user_ids: Collection[UUID]) -> Sequence[User]:
+    """Those of these users that there are, without identities and factors."""
+    return session.scalars(select(User).where(User.id.in_(user_ids))).all()
 
 
 def find_user(session: Session, *, user_id: UUID) -> User | None:
