@@ -120,6 +120,13 @@ class TestRemembered:
         with pytest.raises(Unauthenticated):
             verifier.verify(token)
 
+    def test_not_at_all_when_told_to_forget(self, verifier):
+        token = REAL.token()
+        verifier.verify(token)
+        verifier.forget()
+        assert verifier.remembered(token) is None
+        assert verifier.verify(token)
+
     def test_forgets_the_oldest_when_there_are_too_many(self, verifier, monkeypatch):
         monkeypatch.setattr("cas_kit.tokens.CACHED_TOKENS", 2)
         tokens = [REAL.token() for _ in range(3)]

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from cas_kit.errors import Unauthenticated, Unavailable
 from cas_kit.issuers import Subjects, TrustedIssuer, local_user_id
+from cas_kit.jwks import shared_key
 from cas_kit.testing import Issuer, JwksServer
 from cas_kit.testing.issuer import AUDIENCE, ISSUER
 from cas_kit.tokens import SubjectNotAUser, TokenVerifier
@@ -83,6 +84,17 @@ class TestOurOwnSecret:
         principal = verifier_of(own_secret()).verify(hs256(kid=kid, sub=str(user_id)))
         assert (principal.user_id, principal.issuer) == (user_id, ISSUER)
 
+    def test_may_come_and_go(self):
+        secrets = [None, shared_key(SecretStr(SECRET)), None]
+        verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=OURS, secret=lambda: secrets[0])
+        for good in (False, True, False):
+            if good:
+                assert verifier.verify(hs256())
+            else:
+                with pytest.raises(Unauthenticated):
+                    verifier.verify(hs256())
+            del secrets[0]
+
     def test_stands_beside_the_published_keys(self):
         assert verifier_of(own_secret()).verify(OURS.token())
 
@@ -91,7 +103,9 @@ class TestOurOwnSecret:
             verifier_of().verify(hs256())
 
     @pytest.mark.parametrize(
-        "token", [hs256(OTHER_SECRET), hs256(OTHER_SECRET, kid=OURS.kid), hs256(kid=OURS.kid)[:-4]]
+        "token",
+        [hs256(OTHER_SECRET), hs256(OTHER_SECRET, kid=OURS.kid), hs256(kid=OURS.kid)[:-4]],
+        ids=["another secret", "another secret under our id", "cut off"],
     )
     def test_has_to_be_the_one(self, token):
         with pytest.raises(Unauthenticated):

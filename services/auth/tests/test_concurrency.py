@@ -3,14 +3,12 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pyotp
 import pytest
 from sqlalchemy import func, select
 
-from cas_auth.credentials.encryption import EncryptionKey
-from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.factors import ChallengeExpired, FactorVerificationFailed
 from cas_auth.domain.refusals import (
@@ -20,11 +18,9 @@ from cas_auth.domain.refusals import (
     UserAlreadyExists,
 )
 from cas_auth.domain.sessions import LogoutScope
-from cas_auth.models import StoredSigningKey, User, UserSession
+from cas_auth.models import User, UserSession
 from cas_auth.operations import factors
-from cas_auth.operations.signing_keys import load_signing_keys
 from cas_kit.db import Database
-from cas_kit.testing.plugin import empty_tables
 
 
 def at_once(calls):
@@ -160,22 +156,3 @@ class TestVerifyFactor:
         assert {result.claims["aal"] for result in renewed if isinstance(result, Grant)} <= {"aal1"}
         assert {type(result) for result in renewed} <= {Grant, RefreshTokenAlreadyUsed}
         assert patient.refresh(proven.refresh_token).claims["aal"] == "aal2"
-
-
-class TestFirstStart:
-    def test_of_several_processes_makes_one_key(self, database, settings):
-        empty_tables(database)
-        encryption_key = EncryptionKey(settings.encryption_key)
-        rings = [KeyRing() for _ in range(8)]
-        now = datetime.now(UTC)
-        at_once(
-            [
-                lambda ring=ring: load_signing_keys(
-                    database, keys=ring, encryption_key=encryption_key, now=now
-                )
-                for ring in rings
-            ]
-        )
-        assert len({ring.current.kid for ring in rings}) == 1
-        with database.transaction() as session:
-            assert session.scalar(select(func.count()).select_from(StoredSigningKey)) == 1

@@ -3,23 +3,17 @@
 import base64
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from hashlib import sha256
 from uuid import UUID, uuid4
 
 import argon2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
-from cas_auth.credentials.keys import PURPOSE, KeyRing, SigningKey
 from cas_auth.credentials.passwords import PasswordHasher
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
-from cas_auth.domain.keys import KeyState
 from cas_auth.domain.refusals import InvalidRequest, RefreshTokenNotFound
 from cas_kit.errors import Unavailable
 from cas_kit.testing import until
@@ -102,48 +96,6 @@ class TestEncryptionKey:
     def test_refuses_what_it_never_wrote(self, sealed):
         with pytest.raises(WrongEncryptionKey):
             encryption_key().unseal(sealed, purpose="p", name="n")
-
-
-class TestSigningKeys:
-    def test_publishes_only_the_public_half(self):
-        key = SigningKey.generate()
-        assert set(key.public_jwk) == {"kty", "crv", "x", "y", "kid", "alg", "use", "key_ops"}
-        assert key.public_jwk["kid"] == key.kid
-        assert (key.public_jwk["alg"], key.public_jwk["use"], key.public_jwk["key_ops"]) == (
-            "ES256",
-            "sig",
-            ["verify"],
-        )
-
-    def test_is_named_by_its_thumbprint(self):
-        jwk = SigningKey.generate().public_jwk
-        canonical = f'{{"crv":"P-256","kty":"EC","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'  # RFC 7638 section 3
-        assert base64.urlsafe_b64decode(jwk["kid"] + "=") == sha256(canonical.encode()).digest()
-
-    def test_survives_the_database(self):
-        key = SigningKey.generate()
-        sealed = key.sealed(encryption_key())
-        again = SigningKey.unseal(sealed, kid=key.kid, state=key.state, encryption_key=encryption_key())
-        assert again.private_key.private_numbers() == key.private_key.private_numbers()
-        with pytest.raises(WrongEncryptionKey):
-            SigningKey.unseal(sealed, kid=key.kid, state=key.state, encryption_key=encryption_key(b"j"))
-
-    def test_refuses_a_key_of_another_kind(self):
-        der = rsa.generate_private_key(65537, 2048).private_bytes(
-            Encoding.DER, PrivateFormat.PKCS8, NoEncryption()
-        )
-        sealed = encryption_key().seal(der, purpose=PURPOSE, name="kid")
-        with pytest.raises(TypeError):
-            SigningKey.unseal(sealed, kid="kid", state=KeyState.CURRENT, encryption_key=encryption_key())
-
-    def test_ring_signs_with_the_current_key_and_publishes_all(self):
-        current, previous = SigningKey.generate(), replace(SigningKey.generate(), state=KeyState.PREVIOUS)
-        ring = KeyRing()
-        ring.replace([previous, current])
-        assert ring.current is current
-        assert ring.published() == [previous.public_jwk, current.public_jwk]
-        assert ring.key(previous.kid) is not None
-        assert ring.key("another") is None
 
 
 class TestRefreshTokens:

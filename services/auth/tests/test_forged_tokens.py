@@ -23,9 +23,7 @@ def forger(auth):
     session = auth.sign_up().json()
     keys = auth.service.app.state.dependencies.keys
     claims = jwt.decode(session["access_token"], options={"verify_signature": False})
-    return Forger(
-        keys.current.private_key, keys.published()[0], claims, refresh_token=session["refresh_token"]
-    )
+    return Forger(keys.current.private, keys.published()[0], claims, refresh_token=session["refresh_token"])
 
 
 def ask(auth, token, *, method="GET", path="user"):

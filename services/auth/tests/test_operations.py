@@ -9,8 +9,6 @@ import jwt
 import pytest
 from sqlalchemy import func, select
 
-from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
-from cas_auth.credentials.keys import KeyRing
 from cas_auth.domain.audit import AuditAction
 from cas_auth.domain.refusals import (
     BannedFromSigningIn,
@@ -30,9 +28,8 @@ from cas_auth.domain.refusals import (
     WeakPassword,
 )
 from cas_auth.domain.sessions import LogoutScope
-from cas_auth.models import AuditEntry, Identity, StoredSigningKey, User, UserSession
+from cas_auth.models import AuditEntry, Identity, User, UserSession
 from cas_auth.operations import directory
-from cas_auth.operations.signing_keys import load_signing_keys
 
 DAY = timedelta(days=1)
 
@@ -434,23 +431,3 @@ class TestDirectory:
             log = repr([vars(entry) for entry in session.scalars(select(AuditEntry))])
         assert "example.com" not in log
         assert "Ada" not in log
-
-
-class TestLoadSigningKeys:
-    def test_makes_one_key_and_finds_it_again(self, desk, settings, database):
-        again = KeyRing()
-        key = EncryptionKey(settings.encryption_key)
-        load_signing_keys(database, keys=again, encryption_key=key, now=desk.now)
-        assert again.current.kid == desk.tools.issuer.keys.current.kid
-        assert count(database, StoredSigningKey) == 1
-
-    def test_keeps_the_private_key_encrypted(self, desk, database):
-        secret = desk.tools.issuer.keys.current.private_key.private_numbers().private_value.to_bytes(32)
-        with database.transaction() as session:
-            stored = session.scalars(select(StoredSigningKey)).one()
-        assert secret not in stored.sealed_private_key
-
-    def test_refuses_another_encryption_key(self, desk, database, auth_settings):
-        other = EncryptionKey(auth_settings(encryption_key="A" * 43 + "=").encryption_key)
-        with pytest.raises(WrongEncryptionKey):
-            load_signing_keys(database, keys=KeyRing(), encryption_key=other, now=desk.now)

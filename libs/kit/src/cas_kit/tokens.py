@@ -69,7 +69,7 @@ class _Trust:
     audience: str
     subjects: Subjects
     keys: KeySource | None = None
-    secret: PyJWK | None = None
+    secret: Callable[[], PyJWK | None] = lambda: None
 
     def key(self, header: Mapping[str, Any]) -> PyJWK | None:
         """The key that has to have signed a token with this header; which algorithm it is for, the key says.
@@ -77,8 +77,8 @@ class _Trust:
         A secret has no id: it is tried whatever `kid` says, and for HS256 alone.
         """
         kid, algorithm = header.get("kid"), header.get("alg")
-        if algorithm == Algorithm.HS256 and self.secret is not None:
-            return self.secret
+        if algorithm == Algorithm.HS256:
+            return self.secret()
         if self.keys is None or algorithm not in ALGORITHMS or not kid:
             return None
         return self.keys.key(kid)
@@ -89,6 +89,7 @@ class TokenVerifier:
 
     A verified token costs one hash and two look-ups; ES256 itself costs 0.2 ms (benchmarks/README.md).
 
+    :param secret: the secret of our own issuer's HS256 tokens, as of now; None while there is none.
     :param revoked: sessions of our own issuer that have ended; their tokens are good no longer, remembered or not.
     """
 
@@ -98,12 +99,13 @@ class TokenVerifier:
         issuer: str,
         audience: str,
         keys: KeySource,
+        secret: Callable[[], PyJWK | None] = lambda: None,
         trusted: Sequence[TrustedIssuer] = (),
         revoked: Container[str] = frozenset(),
         now: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
-        self._trusts = {issuer: _Trust(issuer, audience, Subjects.SAME, keys)}
+        self._trusts = {issuer: _Trust(issuer, audience, Subjects.SAME, keys, secret)}
         for entry in trusted:
             self._trusts[entry.issuer] = _extended(self._trusts.get(entry.issuer), entry)
         self._revoked = revoked
@@ -140,6 +142,11 @@ class TokenVerifier:
                 self._verified.popitem(last=False)
         return principal
 
+    def forget(self) -> None:
+        """Verify every token anew: a key was withdrawn."""
+        with self._lock:
+            self._verified.clear()
+
     def _is_revoked(self, principal: Principal) -> bool:
         return principal.session_id in self._revoked and principal.issuer == self._issuer
 
@@ -174,7 +181,8 @@ def _extended(known: _Trust | None, entry: TrustedIssuer) -> _Trust:
     """What was known of an issuer, and what this entry adds."""
     trust = known or _Trust(entry.issuer, entry.audience, entry.subjects)
     if entry.secret is not None:
-        return replace(trust, secret=shared_key(entry.secret))
+        key = shared_key(entry.secret)
+        return replace(trust, secret=lambda: key)
     return replace(trust, keys=JwksCache(entry.keys_url, algorithms={entry.algorithm}))
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import version
 
 from cas_auth.commands import COMMANDS
+from cas_auth.commands.opened import WRONG_ENCRYPTION_KEY
 from cas_auth.credentials.audit_seals import AuditSeals
 from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.keys import KeyRing
@@ -14,7 +15,7 @@ from cas_auth.models import outbox_messages
 from cas_auth.operations.audit_seals import AuditSealer
 from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.operations.revocations import complete_feed, forget_ended_sessions, publish_ended_sessions
-from cas_auth.operations.signing_keys import load_signing_keys
+from cas_auth.operations.signing_keys import load_signing_keys, reload_signing_keys
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.mails import MAIL_REQUESTED
 from cas_auth.repository.revocations import SESSIONS_ENDED
@@ -31,6 +32,7 @@ from cas_auth.settings import Settings
 from cas_auth.tasks import WOKEN, sweep_mails, wake_for_mail
 from cas_auth.worker import WORKER
 from cas_kit.db import Database
+from cas_kit.errors import Unavailable
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
@@ -46,6 +48,8 @@ COMPLETE_FEED_EVERY = timedelta(seconds=1)
 FORGET_EVERY = timedelta(minutes=10)
 SEAL_EVERY = timedelta(seconds=1)
 SWEEP_EVERY = timedelta(seconds=5)
+# How long a rotation, or the withdrawal of a key, takes to reach every replica.
+RELOAD_KEYS_EVERY = timedelta(seconds=2)
 
 
 def main() -> None:
@@ -83,10 +87,7 @@ def build(settings: Settings) -> Service:
         try:
             load_signing_keys(database, keys=keys, encryption_key=tools.encryption_key, now=datetime.now(UTC))
         except WrongEncryptionKey:
-            sys.exit(
-                "cas-auth cannot start: CAS_AUTH_ENCRYPTION_KEY is not the key under which the signing keys in the "
-                "database are encrypted. Set the one that was used before."
-            )
+            sys.exit(f"cas-auth cannot start: {WRONG_ENCRYPTION_KEY}")
 
     def forget() -> None:
         with database.transaction() as session:
@@ -125,6 +126,7 @@ def build(settings: Settings) -> Service:
             Periodic(
                 "sweep-mails", SWEEP_EVERY, lambda: sweep_mails(database, celery, now=datetime.now(UTC))
             ),
+            Periodic("signing-keys", RELOAD_KEYS_EVERY, partial(_reload_keys, dependencies)),
         ],
         prepare=prepare,
         close=[tools.close, feed.close, celery.close, database.dispose],
@@ -137,7 +139,21 @@ def _verifier(settings: Settings, keys: KeyRing) -> TokenVerifier:
     Nor does it need to be told which sessions have ended: it looks.
     """
     own = [entry for entry in settings.trusted_issuers if entry.issuer == settings.issuer]
-    return TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=keys, trusted=own)
+    return TokenVerifier(
+        issuer=settings.issuer, audience=settings.audience, keys=keys, secret=keys.secret, trusted=own
+    )
+
+
+def _reload_keys(dependencies: AuthDependencies) -> None:
+    tools = dependencies.tools
+    try:
+        withdrawn = reload_signing_keys(
+            dependencies.database, keys=dependencies.keys, encryption_key=tools.encryption_key
+        )
+    except Unavailable:
+        return  # the database is away; the known keys stay good meanwhile
+    if withdrawn:
+        dependencies.verifier.forget()
 
 
 def _periodic(database: Database, feed: RevocationFeed, sealer: AuditSealer) -> Sequence[Periodic]:

@@ -12,7 +12,6 @@ from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_auth.models import User, UserSession
-from cas_kit.issuers import Algorithm
 from cas_kit.tokens import LEEWAY
 
 PROVIDER_TOKENS = "provider tokens"  # what they are sealed for
@@ -96,7 +95,7 @@ class TokenIssuer:
     def sign(self, claims: Mapping[str, Any]) -> str:
         """The access token that says this."""
         key = self.keys.current
-        return jwt.encode(dict(claims), key.private_key, algorithm=Algorithm.ES256, headers={"kid": key.kid})
+        return jwt.encode(dict(claims), key.signer, algorithm=key.algorithm, headers={"kid": key.kid})
 
     def _standard(self, now: datetime, expires_at: datetime) -> dict[str, Any]:
         issued = int(now.timestamp())

@@ -5,7 +5,7 @@ Codes are written as everywhere in this system, `like-this`; the REST edge spell
 
 import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from cas_auth.domain.sessions import Expiry
 from cas_kit.errors import DomainError, Kind, RateLimited
@@ -365,3 +365,48 @@ class DeviceNotFound(DomainError):
     kind = Kind.NOT_FOUND
     code = "session-not-found"
     sentence = "You are not signed in on such a device"
+
+
+# ---- signing keys; told to whoever administers this installation ----
+
+
+class SigningKeyNotFound(DomainError):
+    kind = Kind.NOT_FOUND
+    code = "signing-key-not-found"
+    sentence = "There is no signing key of this id."
+
+
+class StandbyKeyTooYoung(DomainError):
+    """:param ripe_at: when it may sign."""
+
+    kind = Kind.CONFLICT
+    code = "standby-key-too-young"
+
+    def __init__(self, ripe_at: datetime) -> None:
+        self.ripe_at = ripe_at
+        super().__init__(
+            "The standby key was published a short while ago; whoever keeps the published keys may not know it yet. "
+            f"It may sign from {ripe_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, or almost at once with --force."
+        )
+
+
+class CurrentKeyInUse(DomainError):
+    kind = Kind.CONFLICT
+    code = "current-key-in-use"
+    sentence = "This key signs at the moment. Rotate first."
+
+
+class KeyAlreadyKnown(DomainError):
+    """:param kid: the id that is taken."""
+
+    kind = Kind.CONFLICT
+    code = "key-already-known"
+
+    def __init__(self, kid: str) -> None:
+        super().__init__(f"There is a signing key of the id {kid} already.")
+
+
+class SecretAlreadyKnown(DomainError):
+    kind = Kind.CONFLICT
+    code = "secret-already-known"
+    sentence = "There is an HS256 secret already, and there can be only one. Revoke it first."
