@@ -172,3 +172,32 @@ class TestSecondFactor:
         assert [verified.id for verified in client.mfa.list_factors().totp] == [factor.id]
         client.mfa.unenroll({"factor_id": factor.id})
         assert client.mfa.list_factors().all == []
+
+
+class TestAdministration:
+    @pytest.fixture
+    def admin(self, new_client, service_token):
+        return new_client(service_token).admin
+
+    def test_users_are_made_changed_and_deleted(self, admin, client, email):
+        made = admin.create_user({"email": email, "password": PASSWORD, "email_confirm": True}).user
+        assert admin.get_user_by_id(made.id).user.email == email
+        assert made.id in {user.id for user in admin.list_users(page=1, per_page=1000)}
+        client.sign_in_with_password({"email": email, "password": PASSWORD})
+
+        admin.update_user_by_id(made.id, {"ban_duration": "24h"})
+        with refused("user_banned"):
+            client.sign_in_with_password({"email": email, "password": PASSWORD})
+        admin.delete_user(made.id)
+        with refused("user_not_found"):
+            admin.get_user_by_id(made.id)
+
+    def test_links_are_made(self, admin, client, email):
+        made = admin.generate_link({"type": "signup", "email": email, "password": PASSWORD})
+        hashed = made.properties.hashed_token
+        assert client.verify_otp({"token_hash": hashed, "type": "signup"}).user.id == made.user.id
+
+    def test_users_may_not(self, new_client, email):
+        token = sign_up(new_client(), email).session.access_token
+        with refused("not_admin"):
+            new_client(token).admin.list_users()
