@@ -11,6 +11,7 @@ from typing import Any
 
 from cas_gateway.document import load
 from cas_gateway.envoy import bootstrap
+from cas_gateway.keys import placeholders_of
 from cas_gateway.kong import read
 from cas_gateway.process import command
 from cas_gateway.settings import Settings
@@ -43,7 +44,7 @@ def settings_for(upstream: Upstream, **changes: Any) -> Settings:
 
 def document_for(settings: Settings) -> Any:
     """kong.yml, filled for Envoy."""
-    return load(settings.kong_file, settings.model_dump() | {"jwt_secrets": []})
+    return load(settings.kong_file, placeholders_of(settings))
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Exchange:
     source: str = "service"
     response: Headers = field(default_factory=dict)
     body: str | None = None
+    consumer: str | None = None
 
 
 class Kong:
@@ -48,7 +50,7 @@ class Kong:
         self.lua = LuaRuntime(encoding="latin-1", unpack_returned_tuples=True)
         self.exchange = exchange
         self.contexts = {plugin.name: self.table({}) for plugin in PLUGINS.iterdir()}
-        self.lua.globals().ngx = self.table({"decode_base64": decode_base64})
+        self.lua.globals().ngx = self.table({"decode_base64": decode_base64, "sha1_bin": sha1_bin})
         self.lua.globals().kong = self._pdk()
         package = self.lua.globals().package
         package.loaded["cjson.safe"] = self.table({"decode": self._decode_json, "encode": encode_json})
@@ -80,7 +82,7 @@ class Kong:
     def _decode_json(self, text: str) -> Any:
         """Numbers are doubles, as with cjson, and it goes no deeper than a thousand levels."""
         try:
-            return self.table(json.loads(text.encode("latin-1"), parse_int=float))
+            return self.table(_utf8(json.loads(text.encode("latin-1"), parse_int=float)))
         except (ValueError, RecursionError):
             return None
 
@@ -100,6 +102,7 @@ class Kong:
             "response.get_header": (after, lambda name: first(exchange.response, name)),
             "response.set_header": (before | {"header_filter"}, self._set_response_header),
             "response.set_raw_body": ({"body_filter"}, self._add_body),
+            "client.get_consumer": ({"access"}, self._consumer),
             "client.get_ip": (before, lambda: exchange.peer),
             "client.get_forwarded_ip": (before, lambda: exchange.client),
             "ip.is_trusted": (before, lambda address: exchange.trusted and address == exchange.peer),
@@ -140,8 +143,23 @@ class Kong:
     def _exit(self, status: int, *_: object) -> None:
         raise Exit(status)
 
+    def _consumer(self) -> Any:
+        return self.table({"custom_id": self.exchange.consumer}) if self.exchange.consumer else None
+
     def _add_body(self, chunk: str) -> None:
         self.exchange.body = (self.exchange.body or "") + chunk
+
+
+def _utf8(value: Any) -> Any:
+    """Text as its bytes, each of which Lua sees as one character."""
+    match value:
+        case dict():
+            return {_utf8(key): _utf8(each) for key, each in value.items()}
+        case list():
+            return [_utf8(each) for each in value]
+        case str():
+            return value.encode("utf-8", "surrogatepass").decode("latin-1")
+    return value
 
 
 class Null:
@@ -155,6 +173,10 @@ def first(headers: Headers, name: str) -> str | None:
     return headers.get(name.lower(), [None])[0]
 
 
+def sha1_bin(text: str) -> str:
+    return hashlib.sha1(text.encode("latin-1")).digest().decode("latin-1")
+
+
 def decode_base64(text: str) -> str | None:
     try:
         return base64.b64decode(text, validate=True).decode("latin-1")
@@ -166,7 +188,16 @@ def encode_json(table: Any) -> str:
     return json.dumps(dict(table))
 
 
-def jwt_plugin(exchange: Exchange, keys: dict[str, bytes]) -> None:
+@dataclass(frozen=True)
+class Credential:
+    """A key Kong knows, and the `custom_id` of the consumer it belongs to."""
+
+    key: bytes
+    consumer: str
+    algorithm: str = "ES256"
+
+
+def jwt_plugin(exchange: Exchange, credentials: Mapping[str, Credential]) -> None:
     """Kong's jwt plugin with our configuration, its faults included: it trips over what it takes for granted.
 
     :raises Exit: 401, or 500 where the Lua code of the plugin would fail.
@@ -174,29 +205,42 @@ def jwt_plugin(exchange: Exchange, keys: dict[str, bytes]) -> None:
     found = re.match(r"\s*[Bb]earer\s+(.+)", first(exchange.request, "authorization") or "")
     if not found or found[1].count(".") != 2:
         raise Exit(401)
+    header, payload, signature = _parts(found[1])
+    kid = payload.get("kid") or header.get("kid")
+    if not isinstance(kid, str | None):
+        raise Exit(500)
+    credential = credentials.get(kid or "")
+    if credential is None or header.get("alg") != credential.algorithm:
+        raise Exit(401)
+    if credential.algorithm == "ES256" and len(signature) != 64:
+        raise Exit(500)
+    _verify(found[1], credential, payload)
+    exchange.consumer = credential.consumer
+
+
+def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """Header, payload and signature; tables, both."""
     try:
-        header, payload = (json.loads(jwt.utils.base64url_decode(part)) for part in found[1].split(".")[:2])
-        signature = jwt.utils.base64url_decode(found[1].split(".")[2])
+        header, payload = (json.loads(jwt.utils.base64url_decode(part)) for part in token.split(".")[:2])
+        signature = jwt.utils.base64url_decode(token.split(".")[2])
     except (ValueError, RecursionError) as error:
         raise Exit(401) from error
     if not isinstance(header, dict | list) or not isinstance(payload, dict | list):
         raise Exit(500)
-    header, payload = ({} if isinstance(part, list) else part for part in (header, payload))  # tables, both
-    kid = payload.get("kid") or header.get("kid")
-    if not isinstance(kid, str | None):
-        raise Exit(500)
-    if kid not in keys or header.get("alg") != "ES256":
-        raise Exit(401)
-    if len(signature) != 64:
-        raise Exit(500)
-    _verify(found[1], keys[kid], payload)
+    header, payload = ({} if isinstance(part, list) else part for part in (header, payload))
+    return header, payload, signature
 
 
-def _verify(token: str, key: bytes, payload: dict[str, Any]) -> None:
+def _verify(token: str, credential: Credential, payload: dict[str, Any]) -> None:
     """Signature and instants, which have to be numbers."""
     if any(type(payload.get(claim)) not in {int, float} for claim in ("exp", "nbf")):
         raise Exit(401)
     try:
-        jwt.decode(token, key, algorithms=["ES256"], options={"verify_aud": False, "require": ["exp", "nbf"]})
+        jwt.decode(
+            token,
+            credential.key,
+            algorithms=[credential.algorithm],
+            options={"verify_aud": False, "require": ["exp", "nbf"]},
+        )
     except jwt.PyJWTError as error:
         raise Exit(401) from error

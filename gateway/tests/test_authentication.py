@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cas_gateway.filters import CALLER, JWT
+from cas_gateway.filters import JWT
+from cas_gateway.providers import CALLER
 from cas_kit.testing.forgeries import GOOD
 
 from .client import Client

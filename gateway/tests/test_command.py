@@ -1,6 +1,7 @@
 """The command line and what it writes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cas_gateway.keys import jwt_secrets
 from cas_gateway.main import main
+from cas_kit.testing import Issuer
 
 from .tokens import SigningKey
 
@@ -99,6 +101,77 @@ class TestKong:
         assert "plugins[2].config.origins" in capsys.readouterr().err
 
 
+class TestKongAndOtherIssuers:
+    PROJECT = "https://project.example/auth/v1"
+
+    @pytest.fixture
+    def render(self, tmp_path: Path, production: Path) -> Callable[..., Any]:
+        """The consumers that `kong` writes for these entries."""
+
+        def consumers(entries: list[dict[str, str]], *, files: dict[str, str] | None = None) -> Any:
+            out = tmp_path / "rendered.yml"
+            options = [
+                "--trusted-issuers",
+                json.dumps(entries),
+                "--trusted-jwks-files",
+                json.dumps(files or {}),
+            ]
+            assert main(["kong", "--env", str(production), "--out", str(out), *options]) == 0
+            return yaml.safe_load(out.read_text())
+
+        return consumers
+
+    def test_have_consumers_of_their_own(self, tmp_path: Path, render: Callable[..., Any]) -> None:
+        theirs = Issuer("theirs", algorithm="RS256")
+        file = tmp_path / "project.json"
+        file.write_text(json.dumps({"keys": [theirs.jwk]}))
+        entry = {"issuer": self.PROJECT, "algorithm": "RS256"}
+        document = render([entry], files={self.PROJECT: str(file)})
+        own, other = document["consumers"]
+        assert own["custom_id"] == "https://api.example.org/auth/v1"
+        assert (other["username"], other["custom_id"]) == ("issuer-1", self.PROJECT)
+        (credential,) = other["jwt_secrets"]
+        assert (credential["key"], credential["algorithm"]) == ("theirs", "RS256")
+        assert load_pem_public_key(credential["rsa_public_key"].encode()) == theirs.private_key.public_key()
+        service = next(each for each in document["services"] if each["name"] == "account-protected")
+        assert _plugin(service, "caller-identity")["others"] == [
+            {"issuer": self.PROJECT, "audience": "authenticated", "subjects": "derived"}
+        ]
+
+    def test_may_have_a_secret(self, render: Callable[..., Any]) -> None:
+        entry = {"issuer": self.PROJECT, "algorithm": "HS256", "secret": "s" * 32, "kid": "old"}
+        consumers = render([entry])["consumers"]
+        assert consumers[1]["jwt_secrets"] == [{"key": "old", "algorithm": "HS256", "secret": "s" * 32}]
+
+    def test_let_our_own_keep_its_secret(self, render: Callable[..., Any], key: SigningKey) -> None:
+        own = {
+            "issuer": "https://api.example.org/auth/v1",
+            "algorithm": "HS256",
+            "secret": "s" * 32,
+            "kid": "old",
+            "subjects": "same",
+        }
+        (consumer,) = render([own])["consumers"]
+        assert [each["key"] for each in consumer["jwt_secrets"]] == [key.kid, "next", "old"]
+
+    def test_are_refused_where_kong_would_find_no_key(
+        self, production: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        entries = [
+            {"issuer": self.PROJECT, "algorithm": "HS256", "secret": "s" * 32},
+            {"issuer": self.PROJECT, "algorithm": "ES256"},
+        ]
+        assert main(["kong", "--env", str(production), "--trusted-issuers", json.dumps(entries)]) == 1
+        told = capsys.readouterr().err
+        assert "CAS_GATEWAY_TRUSTED_ISSUERS[0]: give kid" in told
+        assert "CAS_GATEWAY_TRUSTED_ISSUERS[1]: name a file" in told
+
+    @pytest.mark.parametrize("value", ["", "{", '[{"issuer": "x"}]', '{"issuer": "x"}'])
+    def test_have_to_be_a_list_of_entries(self, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["check", "--trusted-issuers", value]) == 1
+        assert "trusted_issuers" in capsys.readouterr().err
+
+
 class TestEnvoy:
     def test_is_written_as_json(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["envoy", "--port", "8123", "--jwks-url", "http://127.0.0.1:1/keys"]) == 0
@@ -112,8 +185,10 @@ class TestKeys:
         ("change", "word"),
         [
             ({"d": "AAAA"}, "private"),
-            ({"kty": "RSA"}, "P-256"),
-            ({"crv": "P-384"}, "P-256"),
+            ({"kty": "RSA"}, "ES256 or RS256"),
+            ({"crv": "P-384"}, "ES256 or RS256"),
+            ({"alg": "RS256"}, "ES256 or RS256"),
+            ({"kty": "oct", "k": "AAAA"}, "ES256 or RS256"),
             ({"x": "AAAA"}, "curve"),
             ({"kid": None}, "kid"),
         ],

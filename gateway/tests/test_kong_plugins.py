@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from cas_gateway.document import load
+from cas_gateway.keys import placeholders_of
 from cas_gateway.settings import Settings
 
-from .kong_pdk import PLUGINS, Exchange, Exit, Headers, Kong, first, jwt_plugin
+from .kong_pdk import PLUGINS, Credential, Exchange, Exit, Headers, Kong, first, jwt_plugin
 from .test_identity_headers import LIE, NAMES
 from .tokens import AUDIENCE, ISSUER, NOBODYS, SigningKey, forged
 
@@ -20,7 +21,11 @@ LEFT_TO_SERVICES = {
 IDENTITY = {"issuer": ISSUER, "audience": AUDIENCE}
 USER = "6f1c8e0e-3a9b-4a54-8f57-0a4ac6a1d2a3"
 SETTINGS = Settings.model_validate({})
-DOCUMENT = load(SETTINGS.kong_file, SETTINGS.model_dump() | {"jwt_secrets": []})
+DOCUMENT = load(SETTINGS.kong_file, placeholders_of(SETTINGS))
+
+
+def ours(key: SigningKey) -> dict[str, Credential]:
+    return {key.kid: Credential(key.public_pem, ISSUER)}
 
 
 def call(
@@ -33,7 +38,7 @@ def call(
         kong.run("caller-identity", "rewrite")
         if protected:
             exchange.phase = "access"
-            jwt_plugin(exchange, {key.kid: key.public_pem})
+            jwt_plugin(exchange, ours(key))
         kong.run("caller-identity", "access", IDENTITY | {"needs_user": needs_user} if protected else {})
     except Exit as ended:
         exchange.status, exchange.source = ended.status, "exit"
@@ -73,7 +78,7 @@ class TestCallerIdentityOnAProtectedService:
         tripping = set()
         for name, value in forged(key).items():
             try:
-                jwt_plugin(Exchange(request={"authorization": [value]}), {key.kid: key.public_pem})
+                jwt_plugin(Exchange(request={"authorization": [value]}), ours(key))
             except Exit as ended:
                 tripping |= {name} if ended.status == 500 else set()
         assert tripping >= {

@@ -167,10 +167,10 @@ REFUSED: dict[str, tuple[Callable[[Any], object], str, str]] = {
         "by ip",
     ),
     "another issuer on one service": (
-        lambda d: service(d, 3)["plugins"].__setitem__(
+        lambda d: service(d, 2)["plugins"].__setitem__(
             1, {"name": "caller-identity", "config": {"issuer": "https://other", "audience": "authenticated"}}
         ),
-        "services[3]",
+        "services[2]",
         "same on every protected service",
     ),
     "tokens in the address": (
@@ -299,12 +299,43 @@ REFUSED: dict[str, tuple[Callable[[Any], object], str, str]] = {
         "plugins[3].config.errors[0].status",
         "400",
     ),
-    "a symmetric key": (
+    "a public key as a secret": (
         lambda d: d["consumers"][0].update(
             jwt_secrets=[{"key": "k", "algorithm": "HS256", "rsa_public_key": "x"}]
         ),
+        "consumers[0].jwt_secrets[0]",
+        "needs secret",
+    ),
+    "a secret beside a public key": (
+        lambda d: d["consumers"][0].update(
+            jwt_secrets=[{"key": "k", "algorithm": "ES256", "rsa_public_key": "x", "secret": "y"}]
+        ),
+        "consumers[0].jwt_secrets[0]",
+        "needs rsa_public_key, and only that",
+    ),
+    "an algorithm without use": (
+        lambda d: d["consumers"][0].update(jwt_secrets=[{"key": "k", "algorithm": "none", "secret": "x"}]),
         "consumers[0].jwt_secrets[0].algorithm",
         "ES256",
+    ),
+    "one key id for two keys": (
+        lambda d: d["consumers"].extend(
+            {
+                "username": name,
+                "custom_id": name,
+                "jwt_secrets": [{"key": "k", "algorithm": "HS256", "secret": "x"}],
+            }
+            for name in ("a", "b")
+        ),
+        "",
+        "repeats k",
+    ),
+    "users who are somehow mapped": (
+        lambda d: plugin(service(d, 1), "caller-identity").update(
+            others=[{"issuer": "i", "audience": "a", "subjects": "guessed"}]
+        ),
+        "services[1].plugins[1].config.others[0].subjects",
+        "same",
     ),
     "a consumer with a secret": (
         lambda d: d["consumers"][0].update(keyauth_credentials=[]),
@@ -378,6 +409,17 @@ class TestTheBootstrap:
         settings = Settings.model_validate({"auth_url": f"http://{host}:80"})
         clusters = bootstrap(read(document_for(settings)), settings)["static_resources"]["clusters"]
         assert next(each["type"] for each in clusters if each["name"] == "auth-public") == kind
+
+    def test_trusts_the_public_authorities_for_keys_over_https(self) -> None:
+        settings = Settings.model_validate({"jwks_url": "https://auth.example/keys"})
+        clusters = bootstrap(read(document_for(settings)), settings)["static_resources"]["clusters"]
+        keys = next(each for each in clusters if each["name"] == "jwks-0")
+        validation = keys["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"]
+        assert Path(validation["trusted_ca"]["filename"]).read_text().count("BEGIN CERTIFICATE") > 50
+        assert validation["match_typed_subject_alt_names"] == [
+            {"san_type": "DNS", "matcher": {"exact": "auth.example"}}
+        ]
+        assert "'port_value': 443" in str(keys)
 
     def test_can_be_all_public(self) -> None:
         document = document_for(SETTINGS)

@@ -12,7 +12,11 @@ local NAMES = {
 }
 local PREFIXES = { "x-user-", "x-consumer-", "x-authenticated-", "x-envoy-" }
 
+local ALGORITHMS = { ES256 = true, RS256 = true, HS256 = true }
 local ES256_SIGNATURE_BYTES = 64
+local MAX_SUBJECT_BYTES = 255 -- OpenID Connect Core 1.0, section 2
+-- 6ba7b811-9dad-11d1-80b4-00c04fd430c8, of RFC 9562
+local URL_NAMESPACE = string.char(107, 167, 184, 17, 157, 173, 17, 209, 128, 180, 0, 192, 79, 212, 48, 200)
 local UUID = "^" .. ("%x"):rep(8) .. ("%-" .. ("%x"):rep(4)):rep(3) .. "%-" .. ("%x"):rep(12) .. "$"
 
 
@@ -68,27 +72,33 @@ function identity.claims(authorization, decode)
     return nil
   end
   -- The jwt plugin prefers a kid among the claims and takes any type for a cache key.
-  if header.alg ~= "ES256" or type(header.kid) ~= "string" or claims.kid ~= nil then
+  if not ALGORITHMS[header.alg] or type(header.kid) ~= "string" or claims.kid ~= nil then
     return nil
   end
-  if #signature ~= ES256_SIGNATURE_BYTES then
+  if header.alg == "ES256" and #signature ~= ES256_SIGNATURE_BYTES then
     return nil
   end
   return claims
 end
 
 
--- The user whom verified claims speak of, nil when it is none of ours.
-function identity.user(claims)
-  return type(claims.sub) == "string" and claims.sub:match(UUID) or nil
+-- UUIDv5 (RFC 9562) of a name, as bytes. `sha1` gives 20 bytes.
+local function uuid5(namespace, name, sha1)
+  local bytes = { sha1(namespace .. name):byte(1, 16) }
+  bytes[7] = bytes[7] % 16 + 80
+  bytes[9] = bytes[9] % 64 + 128
+  return string.char(unpack(bytes))
 end
 
 
--- Whether verified claims are of our issuer and for us. An audience may be one text or a list.
-function identity.is_ours(claims, issuer, audience)
-  if claims.iss ~= issuer then
-    return false
-  end
+local function spelled(uuid)
+  local hex = uuid:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
+  return (hex:gsub("^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)", "%1-%2-%3-%4-"))
+end
+
+
+-- Whether verified claims are for us. An audience may be one text or a list.
+local function is_for(claims, audience)
   if type(claims.aud) ~= "table" then
     return claims.aud == audience
   end
@@ -98,6 +108,33 @@ function identity.is_ours(claims, issuer, audience)
     end
   end
   return false
+end
+
+
+-- The issuer of the configuration that verified claims are of, if they are for us; its keys must have verified them.
+function identity.issuer(claims, conf)
+  if claims.iss == conf.issuer then
+    return is_for(claims, conf.audience) and { name = conf.issuer, subjects = "same" } or nil
+  end
+  for _, other in ipairs(conf.others or {}) do
+    if claims.iss == other.issuer then
+      return is_for(claims, other.audience) and { name = other.issuer, subjects = other.subjects } or nil
+    end
+  end
+  return nil
+end
+
+
+-- The local user whom verified claims speak of, nil when it is nobody. Services find the same (docs/adr/0015).
+function identity.user(claims, issuer, sha1)
+  local subject = claims.sub
+  if type(subject) ~= "string" or #subject == 0 or #subject > MAX_SUBJECT_BYTES then
+    return nil
+  end
+  if issuer.subjects == "same" then
+    return subject:match(UUID)
+  end
+  return spelled(uuid5(uuid5(URL_NAMESPACE, issuer.name, sha1), subject, sha1))
 end
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from cas_gateway.filters import JWKS_CLUSTER, any_type, filter_chain
+from cas_gateway.filters import any_type, filter_chain
 from cas_gateway.kong import KongFile
+from cas_gateway.providers import jwks_clusters
 from cas_gateway.replies import local_replies
-from cas_gateway.routes import cluster, virtual_host
+from cas_gateway.routes import PUBLIC_AUTHORITIES, cluster, virtual_host
 from cas_gateway.settings import Settings
 
 Json = dict[str, Any]
@@ -20,11 +21,15 @@ def bootstrap(kong: KongFile, settings: Settings) -> Json:
         cluster(service.name, service.url, connect_timeout=service.connect_timeout / 1000)
         for service in kong.services
     ]
+    keys = [
+        cluster(name, url, connect_timeout=1, authority=settings.jwks_ca_file or PUBLIC_AUTHORITIES)
+        for name, url in jwks_clusters(settings)
+    ]
     return {
         "admin": {"address": _address("127.0.0.1", settings.admin_port)},
         "static_resources": {
             "listeners": [_listener(kong, settings)],
-            "clusters": [*services, cluster(JWKS_CLUSTER, settings.jwks_url, connect_timeout=1)],
+            "clusters": [*services, *keys],
         },
         "layered_runtime": {
             "layers": [

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from cas_gateway.kong import CallerIdentityConfig, KongFile, Service
+from cas_gateway.kong import KongFile, Service
+from cas_gateway.providers import requirements
 from cas_gateway.settings import Settings
 
 HEADERS = "envoy.filters.http.header_mutation"
@@ -17,9 +18,6 @@ ROUTER = "envoy.filters.http.router"
 METADATA = "cas.gateway"
 PER_USER, PER_IP = "per_user", "per_ip"
 
-# Who may call: a user, or also a program, whose token names none.
-CALLER, PROGRAM = "caller", "program"
-JWKS_CLUSTER = "jwks"
 # Kong's plugin keeps the same lists (plugins/caller-identity/identity.lua).
 IDENTITY_HEADERS = (
     "x-real-ip",
@@ -29,12 +27,16 @@ IDENTITY_HEADERS = (
     "forwarded",
 )
 IDENTITY_PREFIXES = ("x-user-", "x-consumer-", "x-forwarded-", "x-authenticated-", "x-envoy-")
-UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 # An evicted caller starts with a full bucket, so there must be room for everybody who calls in a window.
 MAX_CALLERS = 65_536
 
 Json = dict[str, Any]
 
+# A user of another issuer has no id here that the gateway could know: services derive it.
+ISSUER_AND_SUBJECT: tuple[Json, ...] = tuple(
+    {"request_headers": {"header_name": f"x-user-{name}", "descriptor_key": name}}
+    for name in ("issuer", "subject")
+)
 NOBODY: Json = {
     "header_value_match": {
         "descriptor_value": "nobody",
@@ -53,7 +55,10 @@ def filter_chain(kong: KongFile, settings: Settings) -> list[Json]:
     """What a request passes on its way in; an answer passes the same, last first."""
     chain = {HEADERS: _headers(), CORS: any_type("envoy.extensions.filters.http.cors.v3.Cors")}
     if kong.token:
-        chain[JWT] = _tokens(kong.token, settings)
+        chain[JWT] = any_type(
+            "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            **requirements(kong.token, settings),
+        )
     chain[SIZE] = any_type(
         "envoy.extensions.filters.http.buffer.v3.Buffer",
         max_request_bytes=max(service.max_body for service in kong.services),
@@ -110,47 +115,6 @@ def _headers() -> Json:
     )
 
 
-def requirement(token: CallerIdentityConfig) -> str:
-    """The name of what a caller has to prove."""
-    return CALLER if token.needs_user else PROGRAM
-
-
-def _tokens(token: CallerIdentityConfig, settings: Settings) -> Json:
-    """Who may call.
-
-    Keys are fetched every five seconds (Envoy renews five seconds early), so a new one works and a removed one
-    stops working within that time; the last known keys serve on while the auth service is away.
-    """
-    program: Json = {
-        "issuer": token.issuer,
-        "audiences": [token.audience],
-        "require_expiration": True,
-        "clock_skew_seconds": 30,
-        "forward": True,
-        "from_headers": [
-            {"name": "authorization", "value_prefix": prefix} for prefix in ("Bearer ", "bearer ")
-        ],
-        "claim_to_headers": [
-            {"header_name": "x-user-id", "claim_name": "sub"},
-            {"header_name": "x-user-role", "claim_name": "role"},
-        ],
-        "remote_jwks": {
-            "http_uri": {"uri": settings.jwks_url, "cluster": JWKS_CLUSTER, "timeout": "2s"},
-            "cache_duration": "10s",
-            "async_fetch": {"fast_listener": True},
-        },
-    }
-    providers = {
-        CALLER: program | {"subjects": {"safe_regex": {"regex": UUID}}},
-        PROGRAM: program | {"subjects": {"safe_regex": {"regex": f"({UUID})?"}}},
-    }
-    return any_type(
-        "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        providers=providers,
-        requirement_map={name: {"provider_name": name} for name in providers},
-    )
-
-
 def _rate(services: list[Service]) -> Json:
     """One bucket for each caller of each service. The empty value stands for anyone."""
     always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
@@ -167,6 +131,7 @@ def _rate(services: list[Service]) -> Json:
             _counted_by(
                 PER_USER, {"request_headers": {"header_name": "x-user-id", "descriptor_key": PER_USER}}
             ),
+            _counted_by(PER_USER, *ISSUER_AND_SUBJECT),
             _counted_by(PER_USER, NOBODY, {"remote_address": {}}),
             _counted_by(PER_IP, {"remote_address": {}}),
         ],
@@ -189,6 +154,7 @@ def _buckets(service: Service) -> Iterator[Json]:
         yield _bucket(service, address)
         return
     yield _bucket(service, {"key": PER_USER, "value": ""})
+    yield _bucket(service, {"key": "issuer", "value": ""}, {"key": "subject", "value": ""})
     if not service.token.needs_user:
         yield _bucket(service, {"key": "header_match", "value": "nobody"}, address)
 

@@ -85,9 +85,17 @@ class Jwt(Part):
     config: JwtConfig
 
 
+class OtherIssuer(Part):
+    issuer: str
+    audience: str
+    subjects: Literal["same", "derived"]
+
+
 class CallerIdentityConfig(Part):
     issuer: str
     audience: str
+    # Whose tokens are good beside our own.
+    others: list[OtherIssuer] = []
     # Whether a token has to name a user. A program's names nobody.
     needs_user: bool = True
 
@@ -329,17 +337,27 @@ def _each_once(plugins: list[GatewayPlugin]) -> list[GatewayPlugin]:
     return plugins
 
 
-# ---- the keys Kong accepts; Envoy fetches them from the auth service ----
+# ---- the keys Kong accepts; Envoy fetches them from their issuers ----
 
 
 class JwtSecret(Part):
     key: str
-    algorithm: Literal["ES256"]
-    rsa_public_key: str
+    algorithm: Literal["ES256", "RS256", "HS256"]
+    rsa_public_key: str | None = None
+    secret: str | None = None
+
+    @model_validator(mode="after")
+    def has_the_key_of_its_algorithm(self) -> Self:
+        """A public key where the algorithm has one, else a secret."""
+        needed = "secret" if self.algorithm == "HS256" else "rsa_public_key"
+        if {name for name in ("secret", "rsa_public_key") if getattr(self, name) is not None} != {needed}:
+            raise ValueError(f"{self.algorithm} needs {needed}, and only that")
+        return self
 
 
 class Consumer(Part):
     username: str
+    custom_id: str
     jwt_secrets: list[JwtSecret]
 
 
@@ -349,6 +367,12 @@ class KongFile(Part):
     services: list[Service] = Field(min_length=1)
     plugins: Annotated[list[GatewayPlugin], AfterValidator(_each_once)]
     consumers: list[Consumer] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def names_each_key_once(self) -> Self:
+        """Kong knows a key by its id alone, whoever's it is."""
+        _distinct([secret.key for consumer in self.consumers for secret in consumer.jwt_secrets])
+        return self
 
     @property
     def token(self) -> CallerIdentityConfig | None:

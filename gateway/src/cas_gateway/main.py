@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from cas_gateway.document import Problem, Refused, load, placeholders
 from cas_gateway.envoy import bootstrap
-from cas_gateway.keys import jwt_secrets
+from cas_gateway.keys import missing_for_kong, placeholders_of
 from cas_gateway.kong import KongFile, read
 from cas_gateway.settings import Settings
 
@@ -60,28 +60,26 @@ def production_file(settings: Settings) -> str:
     """
     raw = yaml.safe_load(settings.kong_file.read_text())
     said = (
-        settings.model_fields_set
-        | Settings.good_anywhere
-        | ({"jwt_secrets"} if settings.jwks_file else set())
+        settings.model_fields_set | Settings.good_anywhere | ({"consumers"} if settings.jwks_file else set())
     )
     silent = {name: path for path, name in placeholders(raw) if name not in said}
-    if silent:
-        raise Refused(
-            Problem(path, f"set {_variable(name)}, its default is for one machine")
-            for name, path in silent.items()
-        )
+    problems = [
+        Problem(path, f"set {_variable(name)}, its default is for one machine")
+        for name, path in silent.items()
+    ]
+    if problems := [*problems, *missing_for_kong(settings)]:
+        raise Refused(problems)
     document = _filled(settings)
     read(document)
     return yaml.safe_dump(document, sort_keys=False, width=110)
 
 
 def _filled(settings: Settings) -> Any:
-    keys = jwt_secrets(settings.jwks_file) if settings.jwks_file else []
-    return load(settings.kong_file, settings.model_dump() | {"jwt_secrets": keys})
+    return load(settings.kong_file, placeholders_of(settings))
 
 
 def _variable(placeholder: str) -> str:
-    return f"CAS_GATEWAY_{'JWKS_FILE' if placeholder == 'jwt_secrets' else placeholder.upper()}"
+    return f"CAS_GATEWAY_{'JWKS_FILE' if placeholder == 'consumers' else placeholder.upper()}"
 
 
 def _write(text: str, out: Path | None) -> None:

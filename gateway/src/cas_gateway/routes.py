@@ -3,15 +3,20 @@
 import ipaddress
 from collections.abc import Iterator, Sequence
 from math import ceil
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cas_gateway.filters import CORS, JWT, METADATA, PER_IP, PER_USER, RATE, SIZE, any_type, requirement
+import certifi
+
+from cas_gateway.filters import CORS, JWT, METADATA, PER_IP, PER_USER, RATE, SIZE, any_type
 from cas_gateway.kong import KongFile, Route, Service
+from cas_gateway.providers import requirement
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 # Longer-lived idle connections than the services keep would be met by a reset (uvicorn closes after 5 s).
 UPSTREAM_IDLE = "4s"
+PUBLIC_AUTHORITIES = Path(certifi.where())
 
 Json = dict[str, Any]
 
@@ -35,10 +40,15 @@ def virtual_host(kong: KongFile) -> Json:
     }
 
 
-def cluster(name: str, url: str, *, connect_timeout: float) -> Json:
-    """Where requests for `url` go."""
+def cluster(name: str, url: str, *, connect_timeout: float, authority: Path = PUBLIC_AUTHORITIES) -> Json:
+    """Where requests for `url` go.
+
+    :param authority: a file of those from whom an https address has its certificate
+    """
     address = urlsplit(url)
-    return {
+    secure = address.scheme == "https"
+    tls = {"transport_socket": _tls(str(address.hostname), authority)} if secure else {}
+    return tls | {
         "name": name,
         "type": "STATIC" if _is_ip(str(address.hostname)) else "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
@@ -53,7 +63,7 @@ def cluster(name: str, url: str, *, connect_timeout: float) -> Json:
                                 "address": {
                                     "socket_address": {
                                         "address": address.hostname,
-                                        "port_value": address.port,
+                                        "port_value": address.port or (443 if secure else 80),
                                     }
                                 }
                             }
@@ -69,6 +79,24 @@ def cluster(name: str, url: str, *, connect_timeout: float) -> Json:
                 explicit_http_config={"http_protocol_options": {}},
             )
         },
+    }
+
+
+def _tls(host: str, authority: Path) -> Json:
+    """Encrypted, to whoever has a certificate for this host."""
+    name = {"san_type": "IP_ADDRESS" if _is_ip(host) else "DNS", "matcher": {"exact": host}}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": any_type(
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            **({} if _is_ip(host) else {"sni": host}),
+            common_tls_context={
+                "validation_context": {
+                    "trusted_ca": {"filename": str(authority)},
+                    "match_typed_subject_alt_names": [name],
+                }
+            },
+        ),
     }
 
 

@@ -34,6 +34,7 @@ class TestTrustedIssuer:
             ({"algorithm": "HS256", "secret": SECRET[:31]}, "at least 32 bytes"),
             ({"algorithm": "HS256", "secret": SECRET, "jwks_url": PROJECT}, "no jwks_url"),
             ({"secret": SECRET}, "not from a secret"),
+            ({"kid": "k"}, "not from a secret"),
             ({"algorithm": "RS256", "secret": SECRET}, "not from a secret"),
             ({"algorithm": "none"}, "'ES256', 'RS256' or 'HS256'"),
             ({"algorithm": "EdDSA"}, "'ES256', 'RS256' or 'HS256'"),

@@ -46,6 +46,8 @@ class TrustedIssuer(BaseModel):
     algorithm: Algorithm
     jwks_url: str | None = Field(default=None, pattern=r"^https?://")
     secret: SecretStr | None = None
+    # The `kid` that tokens of the secret carry, if any. Services try the secret anyway; Kong finds no key without it.
+    kid: str | None = Field(default=None, min_length=1)
     audience: str = Field(default="authenticated", min_length=1)
     subjects: Subjects = Subjects.DERIVED
 
@@ -53,8 +55,10 @@ class TrustedIssuer(BaseModel):
     def has_a_secret_or_published_keys(self) -> Self:
         """HS256 has a secret of decent length, the others have a JWKS."""
         if self.algorithm in PUBLISHED:
-            if self.secret is not None:
-                raise ValueError(f"{self.algorithm} keys come from jwks_url, not from a secret")
+            if self.secret is not None or self.kid is not None:
+                raise ValueError(
+                    f"{self.algorithm} keys come from jwks_url, with their ids, not from a secret"
+                )
         elif self.jwks_url is not None:
             raise ValueError("HS256 has a secret and no jwks_url")
         elif self.secret is None or len(self.secret.get_secret_value().encode()) < SECRET_BYTES:
