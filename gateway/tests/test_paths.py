@@ -28,7 +28,7 @@ NOWHERE = [
     "/auth",
     "/auth/v1",
     "/auth/v1/",
-    "/auth/v1/admin/users",
+    "/auth/v1/admin",
     "/auth/v1/.well-known/jwksxjson",
     "/auth/v2/token",
     "/stats",
