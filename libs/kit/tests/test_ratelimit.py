@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from cas_kit.errors import RateLimited
 from cas_kit.ratelimit import RateLimiter
+from cas_kit.telemetry import RATE_LIMITER_UNAVAILABLE
 
 LIMIT = "10/hour"
 
@@ -49,6 +50,14 @@ class TestHit:
         assert not allowed(first, "ada", limit="1/hour")
         assert allowed(second, "ada", limit="1/hour")
 
+    def test_forgives(self, make_limiter):
+        limiter = make_limiter()
+        for name in ("ada", "grace"):
+            assert allowed(limiter, name, limit="1/hour")
+        limiter.forgive("1/hour", "ada")
+        assert allowed(limiter, "ada", limit="1/hour")
+        assert not allowed(limiter, "grace", limit="1/hour")
+
     def test_says_when_the_next_use_is_free(self, make_limiter):
         limiter = make_limiter()
         limiter.hit("1/5 minutes", "ada")
@@ -75,3 +84,10 @@ class TestRedisAway:
             assert all(allowed(limiter, "ada", limit="1/hour") for _ in range(3))
         assert time.monotonic() - started < 3
         assert logs == [{"event": "rate_limiter_unavailable", "log_level": "warning"}] * 3
+
+    def test_counts_what_was_not_counted(self, redis_url):
+        limiter = RateLimiter(redis_url, prefix="test")
+        before = RATE_LIMITER_UNAVAILABLE._value.get()
+        limiter.hit(LIMIT, "ada")
+        limiter.forgive(LIMIT, "ada")
+        assert RATE_LIMITER_UNAVAILABLE._value.get() == before + 2

@@ -408,10 +408,10 @@ class TestRateLimits:
         )
 
     def test_per_account_however_it_is_written_and_wherever_from(self, start, address):
-        auth = start(sign_in_limit_per_account="2/hour")
+        auth = start(sign_in_limit_per_account_for_strangers="2/hour")
         for number in range(2):
-            assert self.sign_in(auth, address, f"203.0.113.{number}").status_code == 400
-        answer = self.sign_in(auth, address.upper(), "203.0.113.9")
+            assert self.sign_in(auth, address, f"203.0.{number}.1").status_code == 400
+        answer = self.sign_in(auth, address.upper(), "203.0.9.1")
         assert refused(answer, 429, "over_request_rate_limit", "Request rate limit reached")
         assert 1 <= int(answer.headers["retry-after"]) <= 3600
 
@@ -450,11 +450,11 @@ class TestRateLimits:
         assert auth.update(token, data={}).status_code == 200
 
     def test_are_lifted_while_redis_is_away(self, start, address):
-        auth = start(sign_in_limit_per_account="1/hour", redis_url="redis://127.0.0.1:1/0")
+        auth = start(sign_in_limit_per_account_for_strangers="1/hour", redis_url="redis://127.0.0.1:1/0")
         assert [self.sign_in(auth, address, "203.0.113.1").status_code for _ in range(3)] == [400] * 3
 
     def test_do_not_touch_refresh(self, start):
-        auth = start(sign_in_limit_per_ip="1/hour", sign_in_limit_per_account="1/hour")
+        auth = start(sign_in_limit_per_ip="1/hour", sign_in_limit_per_account_and_network="1/hour")
         token = auth.sign_up().json()["refresh_token"]
         assert [auth.refresh(token).status_code for _ in range(5)] == [200] * 5
 

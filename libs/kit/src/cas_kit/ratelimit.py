@@ -10,6 +10,7 @@ from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from cas_kit.errors import RateLimited
+from cas_kit.telemetry import RATE_LIMITER_UNAVAILABLE
 
 log = structlog.get_logger(__name__)
 
@@ -17,7 +18,8 @@ log = structlog.get_logger(__name__)
 class RateLimiter:
     """Moving-window limits such as `30/5 minutes`.
 
-    When Redis is away every call is allowed: a cache must not lock everybody out.
+    Counted atomically: of calls that run at once, no more pass than of those that run in turn. When Redis is away every
+    call is allowed, because a cache must not lock everybody out; `cas_rate_limiter_unavailable_total` tells of it.
     """
 
     def __init__(self, redis_url: str, *, prefix: str) -> None:
@@ -41,9 +43,20 @@ class RateLimiter:
                 return
             retry_after = self._until_free(item, identifiers)
         except StorageError:
-            log.warning("rate_limiter_unavailable")
+            self._report()
             return
         raise RateLimited(retry_after=retry_after)
+
+    def forgive(self, limit: str, *identifiers: str) -> None:
+        """Forget what was counted for these identifiers."""
+        try:
+            self._limiter.clear(parse(limit), *identifiers)
+        except StorageError:
+            self._report()
+
+    def _report(self) -> None:
+        RATE_LIMITER_UNAVAILABLE.inc()
+        log.warning("rate_limiter_unavailable")
 
     def _until_free(self, item: RateLimitItem, identifiers: tuple[str, ...]) -> timedelta:
         reset = self._limiter.get_window_stats(item, *identifiers).reset_time

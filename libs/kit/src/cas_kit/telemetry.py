@@ -33,6 +33,9 @@ REVOCATIONS_STALE = Gauge(
     "cas_revocations_stale", "1 while Redis is away, so that sessions which end now are not known here."
 )
 REVOCATIONS_KNOWN = Gauge("cas_revocations_known", "Ended sessions whose access tokens are refused.")
+RATE_LIMITER_UNAVAILABLE = Counter(
+    "cas_rate_limiter_unavailable_total", "Times a limit was not applied because Redis was away."
+)
 OUTBOX_DELIVERIES = Counter("cas_outbox_deliveries_total", "Delivery attempts.", ["topic", "result"])
 TASK_WAKEUPS = Counter("cas_task_wakeups_total", "Wake-ups sent to workers.", ["task", "result"])
 

@@ -167,9 +167,11 @@ class Settings(ServiceSettings):
     # Defaults per address: docs/spec/auth-protocol.md 4.
     signup_limit_per_ip: RateLimit = "30/5 minutes"
     sign_in_limit_per_ip: RateLimit = "150/5 minutes"
-    # Fewer than 100 guesses an hour reach the hasher for one account, from however many addresses.
+    # Fewer than 100 guesses an hour reach the hasher for one account, from however many addresses: of strangers, of
+    # somebody in a network its owner uses, and by signing up once more.
     signup_limit_per_account: RateLimit = "10/hour"
-    sign_in_limit_per_account: RateLimit = "20/15 minutes"
+    sign_in_limit_per_account_and_network: RateLimit = "10/15 minutes"
+    sign_in_limit_per_account_for_strangers: RateLimit = "40/hour"
     mail_limit_per_ip: RateLimit = "30/5 minutes"
     verify_limit_per_ip: RateLimit = "30/5 minutes"
     anonymous_limit_per_ip: RateLimit = "30/hour"

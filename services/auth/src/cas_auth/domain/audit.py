@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cas_auth.domain.networks import network_of
+
 
 class AuditAction(StrEnum):
     LOGIN = "login"
@@ -92,6 +94,11 @@ class Origin:
     request_id: str
     ip: str | None = None
     user_agent: str | None = None
+
+    @property
+    def network(self) -> str | None:
+        """The network it came from; None where nobody can say."""
+        return self.ip and network_of(self.ip)
 
     @property
     def device(self) -> str | None:

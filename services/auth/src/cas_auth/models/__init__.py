@@ -4,6 +4,7 @@ from cas_auth.models.audit import AuditEntry, AuditSeal
 from cas_auth.models.factors import Factor, FactorChallenge
 from cas_auth.models.keys import StoredSigningKey
 from cas_auth.models.mails import Mail
+from cas_auth.models.networks import KnownNetwork
 from cas_auth.models.one_time_tokens import FlowState, OneTimeToken
 from cas_auth.models.schema import Base, outbox_messages
 from cas_auth.models.sessions import RevokedSession, UserSession
@@ -17,6 +18,7 @@ __all__ = [
     "FactorChallenge",
     "FlowState",
     "Identity",
+    "KnownNetwork",
     "Mail",
     "OneTimeToken",
     "RevokedSession",

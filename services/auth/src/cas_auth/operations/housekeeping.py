@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from cas_auth.domain.networks import KNOWN_FOR
 from cas_auth.operations.tools import Tools
+from cas_auth.repository.networks import delete_networks
 from cas_auth.repository.one_time_tokens import delete_flows, delete_old_tokens
 
 # Longer than any link that continues a flow works.
@@ -12,6 +14,7 @@ FLOWS_KEPT_FOR = timedelta(days=1, minutes=10)
 
 
 def forget_stale(session: Session, tools: Tools, *, now: datetime) -> None:
-    """Remove mailed tokens and flows that are too old to be used. Safe to run in several replicas at once."""
+    """Remove mailed tokens, flows and networks that are too old to be used. Safe to run in several replicas at once."""
     delete_old_tokens(session, created_before=now - tools.settings.otp_lifetime)
+    delete_networks(session, last_used_before=now - KNOWN_FOR)
     delete_flows(session, created_before=now - FLOWS_KEPT_FOR)

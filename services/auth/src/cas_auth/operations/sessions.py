@@ -27,6 +27,7 @@ from cas_auth.models import User, UserSession
 from cas_auth.operations.passwords import find_flaws
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
+from cas_auth.repository.networks import note_network
 from cas_auth.repository.sessions import (
     end_session,
     end_sessions,
@@ -83,6 +84,8 @@ def start_session(
         raise _refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
     started = UserSession.start(user, method, session_id=tools.new_id(), origin=origin, now=now)
     session.add(started)
+    if origin.network is not None:
+        note_network(session, user_id=user.id, network=origin.network, now=now)
     add_audit_entry(
         session, AuditAction.LOGIN, actor_id=user.id, session_id=started.id, origin=origin, now=now
     )

@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.domain.accounts import lookup_email
 from cas_auth.domain.audit import Origin
+from cas_auth.domain.networks import network_of
 from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAuthorization
 from cas_auth.operations.administration import authorize_admin
 from cas_auth.operations.tools import Tools
@@ -24,8 +25,6 @@ from cas_kit.errors import RateLimited, Unauthenticated
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Bearer, Dependencies, bearer_token
 from cas_kit.tokens import SubjectNotAUser
-
-IPV6_NETWORK_BITS = 64  # what one customer of a provider usually has to themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,18 +190,8 @@ def limit_sign_up(dependencies: AuthDependencies, *, origin: Origin, email: str)
     :raises RateLimited: there were too many from this network or for this address.
     """
     settings = dependencies.settings
-    dependencies.limiter.hit(settings.signup_limit_per_ip, "signup-ip", _network(origin))
-    dependencies.limiter.hit(settings.signup_limit_per_account, "signup-account", _account(email))
-
-
-def limit_sign_in(dependencies: AuthDependencies, *, origin: Origin, email: str) -> None:
-    """Count an attempt to sign in.
-
-    :raises RateLimited: there were too many from this network or for this address.
-    """
-    settings = dependencies.settings
-    dependencies.limiter.hit(settings.sign_in_limit_per_ip, "sign-in-ip", _network(origin))
-    dependencies.limiter.hit(settings.sign_in_limit_per_account, "sign-in-account", _account(email))
+    dependencies.limiter.hit(settings.signup_limit_per_ip, "signup-ip", network_name(origin))
+    dependencies.limiter.hit(settings.signup_limit_per_account, "signup-account", account_name(email))
 
 
 def limit_mail(dependencies: AuthDependencies, *, origin: Origin, email: str) -> None:
@@ -212,11 +201,11 @@ def limit_mail(dependencies: AuthDependencies, *, origin: Origin, email: str) ->
     :raises MailedTooRecently: the address has just been written to, or would have been if it were known.
     """
     settings = dependencies.settings
-    dependencies.limiter.hit(settings.mail_limit_per_ip, "mail-ip", _network(origin))
+    dependencies.limiter.hit(settings.mail_limit_per_ip, "mail-ip", network_name(origin))
     seconds = int(settings.mail_interval.total_seconds())
     try:
         if seconds:
-            dependencies.limiter.hit(f"1/{seconds} second", "mail", _account(email))
+            dependencies.limiter.hit(f"1/{seconds} second", "mail", account_name(email))
     except RateLimited as error:
         raise MailedTooRecently(retry_after=error.retry_after) from error
 
@@ -226,7 +215,7 @@ def limit_verification(dependencies: AuthDependencies, *, origin: Origin) -> Non
 
     :raises RateLimited: there were too many from this network.
     """
-    dependencies.limiter.hit(dependencies.settings.verify_limit_per_ip, "verify-ip", _network(origin))
+    dependencies.limiter.hit(dependencies.settings.verify_limit_per_ip, "verify-ip", network_name(origin))
 
 
 def limit_anonymous(dependencies: AuthDependencies, *, origin: Origin) -> None:
@@ -234,7 +223,9 @@ def limit_anonymous(dependencies: AuthDependencies, *, origin: Origin) -> None:
 
     :raises RateLimited: there were too many from this network.
     """
-    dependencies.limiter.hit(dependencies.settings.anonymous_limit_per_ip, "anonymous-ip", _network(origin))
+    dependencies.limiter.hit(
+        dependencies.settings.anonymous_limit_per_ip, "anonymous-ip", network_name(origin)
+    )
 
 
 def limit_user_update(dependencies: AuthDependencies, *, caller: Caller, new_password: bool) -> None:
@@ -267,15 +258,13 @@ def limit_factor_verification(dependencies: AuthDependencies, *, caller: Caller)
     )
 
 
-def _network(origin: Origin) -> str:
+def network_name(origin: Origin) -> str:
+    """The network a limit counts for: one IPv4 address, or what usually has one owner in IPv6."""
     if origin.ip is None:
         return "unknown"
-    address = ipaddress.ip_address(origin.ip)
-    if isinstance(address, IPv4Address):
-        return origin.ip
-    return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
+    return origin.ip if "." in origin.ip else network_of(origin.ip)
 
 
-def _account(email: str) -> str:
+def account_name(email: str) -> str:
     """The account's name in Redis, which keeps no addresses."""
     return sha256(lookup_email(email).encode()).hexdigest()

@@ -26,10 +26,10 @@ from cas_auth.rest.requests import (
     CallerDep,
     OriginDep,
     limit_anonymous,
-    limit_sign_in,
     limit_sign_up,
 )
 from cas_auth.rest.schemas import SessionOut, SignUpIn, TokenIn, UserOut
+from cas_auth.rest.sign_in_limits import forgive_sign_ins, limit_sign_in
 from cas_kit.rest import router
 
 REFRESH_TOKEN = "refresh_token"  # noqa: S105  a grant type
@@ -150,7 +150,7 @@ def _password_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origi
     if not body.email:
         raise InvalidRequest("missing email or phone")
     limit_sign_in(dependencies, origin=origin, email=body.email)
-    return sessions.sign_in_with_password(
+    grant = sessions.sign_in_with_password(
         dependencies.database,
         dependencies.tools,
         email=body.email,
@@ -158,6 +158,8 @@ def _password_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origi
         origin=origin,
         now=datetime.now(UTC),
     )
+    forgive_sign_ins(dependencies, origin=origin, email=body.email)
+    return grant
 
 
 def _refresh_grant(body: TokenIn, dependencies: AuthDependencies, origin: Origin) -> Grant:
