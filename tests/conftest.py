@@ -1,5 +1,6 @@
 """One whole system for everything that is tested through the gateway, and people who use it."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.integration.person import Person
 
+from cas_kit.testing import Issuer, JwksServer
 from cas_local.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from cas_local.stack import Stack
 
@@ -64,9 +66,23 @@ def running_stack(data: Path, provider: OidcProvider, **settings: str) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, provider: OidcProvider) -> Iterator[Stack]:
+def project() -> Iterator[Issuer]:
+    """Another issuer, whose users the system knows: somebody's own project."""
+    with JwksServer() as server:
+        issuer = Issuer("project", url=f"{server.url}/auth/v1")
+        server.publish(issuer.jwk)
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, provider: OidcProvider, project: Issuer
+) -> Iterator[Stack]:
     """A system that trusts addresses, as in development."""
-    with running_stack(tmp_path_factory.mktemp("stack"), provider) as running:
+    trusted = json.dumps([{"issuer": project.url, "algorithm": project.algorithm}])
+    everybody = ("ACCOUNT", "ONBOARDING", "GATEWAY")
+    settings = {f"CAS_{name}_TRUSTED_ISSUERS": trusted for name in everybody}
+    with running_stack(tmp_path_factory.mktemp("stack"), provider, **settings) as running:
         yield running
 
 
