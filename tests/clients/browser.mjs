@@ -6,7 +6,8 @@ import { createServer } from 'node:http'
 import { after, before, describe, it } from 'node:test'
 
 import { launch } from './chromium.mjs'
-import { freshEmail, PASSWORD, url } from './support.mjs'
+import { newMail } from './mails.mjs'
+import { freshEmail, newAuth, ok, PASSWORD, url } from './support.mjs'
 
 const OURS = 'http://localhost:3000' // what the gateway allows unless told otherwise
 const FOREIGN = 'http://elsewhere.localhost:3000'
@@ -171,16 +172,76 @@ describe('a page of our application', () => {
 
   it('reads when it may try again after too many attempts', async () => {
     const tab = await openTab(OURS)
-    const request = {
-      target: `${AUTH}/token?grant_type=password`,
-      options: json({ email: freshEmail(), password: 'wrong one' }),
-    }
+    const request = { target: `${AUTH}/signup`, options: json({ email: freshEmail(), password: PASSWORD }) }
     let answer
-    for (let attempt = 0; attempt < 30 && answer?.status !== 429; attempt++) {
+    for (let attempt = 0; attempt < 15 && answer?.status !== 429; attempt++) {
       answer = await fetched(tab, request, ['Retry-After'])
     }
     assert.equal(answer.status, 429)
     assert.ok(Number(answer.headers[0]) > 0, `Retry-After: ${answer.headers[0]}`)
+  })
+})
+
+describe('a mailed link', () => {
+  it('shows a page with a button, which leads back to the application with a session', async () => {
+    const email = freshEmail()
+    const mail = await newMail(email, async () =>
+      ok(await newAuth().signInWithOtp({ email, options: { emailRedirectTo: `${OURS}/` } })),
+    )
+    const tab = await (await browser.createBrowserContext()).newPage()
+    await tab.setViewport({ width: 420, height: 640 })
+    await tab.goto(mail.link)
+    await screenshot(tab, 'link-page')
+    await Promise.all([tab.waitForNavigation(), tab.click('button')])
+    await see(tab, `${email} is signed in`)
+    assert.equal(await tab.evaluate(() => location.hash), '')
+    await screenshot(tab, 'link-followed')
+  })
+
+  it('that was used says so in the application', async () => {
+    const email = freshEmail()
+    const mail = await newMail(email, async () => ok(await newAuth().signInWithOtp({ email })))
+    await mail.follow()
+    const tab = await (await browser.createBrowserContext()).newPage()
+    await tab.goto(mail.link)
+    await Promise.all([tab.waitForNavigation(), tab.click('button')])
+    await see(tab, 'Nobody is signed in')
+    const { error } = await tab.evaluate(() => auth.initialize())
+    assert.equal(error?.details?.code ?? error?.code ?? 'otp_expired', 'otp_expired')
+    assert.equal(await tab.evaluate(() => new URLSearchParams(location.search).get('error_code')), 'otp_expired')
+  })
+})
+
+describe('a second factor', () => {
+  it('has a picture that browsers draw', async () => {
+    const email = freshEmail()
+    const tab = await openTab(OURS)
+    await submit(tab, 'sign-up', { email })
+    await see(tab, `${email} is signed in`)
+    const drawn = await tab.evaluate(async () => {
+      const { data } = await auth.mfa.enroll({ factorType: 'totp', friendlyName: 'My phone' })
+      const picture = Object.assign(new Image(), { src: data.totp.qr_code, width: 240 })
+      document.body.append(picture)
+      await picture.decode()
+      return picture.naturalWidth
+    })
+    assert.ok(drawn > 20)
+    await screenshot(tab, 'qr-code')
+  })
+})
+
+describe('a page of administrators', () => {
+  it('reads the headers of pages of users', async () => {
+    const tab = await openTab(OURS)
+    const headers = { Authorization: `Bearer ${process.env.CAS_SERVICE_TOKEN}` }
+    const answer = await fetched(
+      tab,
+      { target: `${AUTH}/admin/users?page=1&per_page=1`, options: { headers } },
+      ['X-Total-Count', 'Link'],
+    )
+    assert.equal(answer.status, 200)
+    assert.ok(Number(answer.headers[0]) > 1)
+    assert.match(answer.headers[1], /rel="next"/)
   })
 })
 
