@@ -47,11 +47,21 @@ def npm(*arguments: str) -> None:
 
 def run(file: Path, environment: dict[str, str]) -> None:
     """Run the tests of a file and print what they say; fails unless every one of them ran and passed."""
-    settings = [f"{name}={value}" for name, value in environment.items()]
+    _run([file], environment, name=file.name)
+
+
+def run_text(text: str, environment: dict[str, str], *, name: str) -> None:
+    """Run tests that stand in no file, as if they stood in this folder."""
+    _run(["--input-type=module", "-"], environment, name=name, text=text)
+
+
+def _run(what: list[str | Path], environment: dict[str, str], *, name: str, text: str | None = None) -> None:
+    settings = [f"{setting}={value}" for setting, value in environment.items()]
     options = ["--test-reporter=spec", "--disable-warning=ExperimentalWarning"]
     result = subprocess.run(
-        ["env", *settings, NODE, *options, file],
+        ["env", *settings, NODE, *options, *what],
         cwd=HERE,
+        input=text,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -59,9 +69,9 @@ def run(file: Path, environment: dict[str, str]) -> None:
         timeout=RUN_SECONDS,
     )
     sys.stdout.write(result.stdout)
-    counts = {name: int(number) for name, number in SUMMARY.findall(result.stdout)}
+    counts = {kind: int(number) for kind, number in SUMMARY.findall(result.stdout)}
     if result.returncode != 0 or not 0 < counts.get("tests", 0) == counts.get("pass", 0):
-        pytest.fail(f"{file.name}: not all of its tests passed", pytrace=False)
+        pytest.fail(f"{name}: not all of its tests passed", pytrace=False)
 
 
 if __name__ == "__main__":
