@@ -228,6 +228,15 @@ def confirming(desk, auth_settings) -> Desk:
 
 
 @pytest.fixture
+def patient(desk, auth_settings) -> Iterator[Desk]:
+    """A desk whose callers queue for connections as long as it takes, so that the rules decide and not the pool."""
+    settings = auth_settings(database_pool_timeout=timedelta(seconds=60))
+    database = Database(settings, application_name="cas-auth-tests")
+    yield replace(desk, database=database)
+    database.dispose()
+
+
+@pytest.fixture
 def ada(desk):
     """Somebody who just signed up: their grant."""
     return desk.sign_up()

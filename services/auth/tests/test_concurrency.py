@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 
 import pyotp
 import pytest
@@ -20,7 +19,6 @@ from cas_auth.domain.refusals import (
 from cas_auth.domain.sessions import LogoutScope
 from cas_auth.models import User, UserSession
 from cas_auth.operations import factors
-from cas_kit.db import Database
 
 
 def at_once(calls):
@@ -36,15 +34,6 @@ def at_once(calls):
 
     with ThreadPoolExecutor(len(calls)) as threads:
         return list(threads.map(run, calls))
-
-
-@pytest.fixture
-def patient(desk, auth_settings):
-    """A desk whose callers queue for connections as long as it takes, so that the rules decide and not the pool."""
-    settings = auth_settings(database_pool_timeout=timedelta(seconds=60))
-    database = Database(settings, application_name="cas-auth-tests")
-    yield replace(desk, database=database)
-    database.dispose()
 
 
 class TestRefresh:

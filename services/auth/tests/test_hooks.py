@@ -22,6 +22,8 @@ from cas_auth.domain.refusals import (
 from cas_auth.rest.errors import render_error
 from cas_local.ports import free_port
 
+from .browsing import S256, Browser, google_settings
+
 OLD, NEW = "whsec_b2xkLW9sZC1vbGQtb2xkLW9sZA==", "whsec_bmV3LW5ldy1uZXctbmV3LW5ldw=="
 SECRETS = SecretStr(f"v1,{NEW}|v1,{OLD}")
 PAYLOAD = {"user": {"email": "zoë@example.com"}, "metadata": {"name": "before-user-created"}}
@@ -250,6 +252,66 @@ class TestBeforeUserCreated:
         answers.say(500, b"")
         assert auth.sign_up().status_code == 500
         assert auth.sign_in().json()["code"] == "invalid_credentials"
+
+
+class TestProviders:
+    """People who come from a provider are asked about, and told of, like everybody else."""
+
+    @pytest.fixture
+    def auth(self, start, server, provider):
+        return start(
+            **google_settings(provider),
+            before_user_created_hook_url=f"http://127.0.0.1:{server.server_port}/",
+            before_user_created_hook_secrets=SECRETS.get_secret_value(),
+        )
+
+    def test_are_named_to_the_operator(self, auth, answers):
+        answers.say()
+        assert "code" in Browser(auth.client).sign_in(**S256).query
+        user = json.loads(answers.requests[0][1])["user"]
+        assert user["email"] == "ada@example.com"
+        assert user["app_metadata"] == {"provider": "google", "providers": ["google"]}
+        assert user["user_metadata"]["full_name"] == "Ada Lovelace"
+
+    def test_may_be_refused_in_words_of_the_operators(self, auth, answers, provider):
+        answers.say(body={"error": {"http_code": 403, "message": "Members of the guild only"}})
+        landed = Browser(auth.client).sign_in(**S256)
+        assert landed.query["error_description"] == "Members of the guild only"
+        answer = auth.post(
+            "token", {"provider": "google", "id_token": provider.id_token()}, grant_type="id_token"
+        )
+        assert (answer.status_code, answer.json()["message"]) == (403, "Members of the guild only")
+
+    def test_are_not_asked_about_when_they_are_known(self, auth, answers):
+        answers.say()
+        auth.sign_up()
+        browser = Browser(auth.client)
+        assert all("code" in browser.sign_in(**S256).query for _ in range(2))
+        assert len(answers.requests) == 1
+
+    def test_are_not_asked_about_while_they_link(self, auth, answers):
+        answers.say()
+        token = auth.sign_up("grace@example.com").json()["access_token"]
+        answer = auth.client.get(
+            "/auth/v1/user/identities/authorize",
+            params={"provider": "google", **S256},
+            headers={"Authorization": f"Bearer {token}"},
+            follow_redirects=False,
+        )
+        browser = Browser(auth.client)
+        assert "code" in browser.come_back(browser.at_provider(answer)).query
+        assert len(answers.requests) == 1
+
+    def test_are_sent_home_when_their_token_is_refused(self, start, server, answers, provider):
+        auth = start(
+            **google_settings(provider),
+            customize_access_token_hook_url=f"http://127.0.0.1:{server.server_port}/",
+            customize_access_token_hook_secrets=SECRETS.get_secret_value(),
+        )
+        answers.say(500, b"")
+        landed = Browser(auth.client).sign_in()
+        assert landed.address == "https://site.example.com"
+        assert landed.query["error"] == "server_error"
 
 
 class TestCustomizeAccessToken:

@@ -319,7 +319,7 @@ class TestAbout:
     def test_settings(self, start):
         answer = start(email_auto_confirm=False, signup_enabled=False).client.get("/auth/v1/settings")
         assert answer.json() == {
-            "external": {"email": True, "phone": False, "anonymous_users": False},
+            "external": {"email": True, "phone": False, "anonymous_users": False, "google": False},
             "disable_signup": True,
             "mailer_autoconfirm": False,
             "phone_autoconfirm": False,
@@ -508,6 +508,10 @@ class TestOpenApi:
             ("get", "/auth/v1/health"),
             ("get", "/auth/v1/settings"),
             ("get", "/auth/v1/.well-known/jwks.json"),
+            ("get", "/auth/v1/.well-known/openid-configuration"),
+            ("get", "/auth/v1/authorize"),
+            ("get", "/auth/v1/callback"),
+            ("post", "/auth/v1/callback"),
             ("post", "/auth/v1/recover"),
             ("post", "/auth/v1/otp"),
             ("post", "/auth/v1/magiclink"),

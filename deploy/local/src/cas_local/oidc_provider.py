@@ -79,13 +79,13 @@ class OidcProvider:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,))
         self._thread.start()
 
-    def add_person(self, sub: str, **claims: Any) -> Person:
+    def add_person(self, sub: str, /, **claims: Any) -> Person:
         """Somebody who has an account here; the same `sub` again changes what is said of them."""
         person = Person(sub, claims)
         self.store.people[sub] = person
         return person
 
-    def id_token(self, sub: str = "ada", *, audience: str | list[str] | None = None, **claims: Any) -> str:
+    def id_token(self, sub: str = "ada", /, *, audience: str | list[str] | None = None, **claims: Any) -> str:
         """An ID token as an app gets it that asks this provider itself; `claims` replace or, when None, remove."""
         person = self.store.people[sub]
         return self.sign({**self.standard_claims(audience), **person.info("openid email profile"), **claims})

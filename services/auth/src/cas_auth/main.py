@@ -19,7 +19,19 @@ from cas_auth.operations.signing_keys import load_signing_keys, reload_signing_k
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.mails import MAIL_REQUESTED
 from cas_auth.repository.revocations import SESSIONS_ENDED
-from cas_auth.rest import BODY_LIMIT, about, absent, by_mail, devices, factors, sessions, users, verification
+from cas_auth.rest import (
+    BODY_LIMIT,
+    about,
+    absent,
+    by_mail,
+    devices,
+    factors,
+    identities,
+    providers,
+    sessions,
+    users,
+    verification,
+)
 from cas_auth.rest.admin import audit as admin_audit
 from cas_auth.rest.admin import factors as admin_factors
 from cas_auth.rest.admin import links as admin_links
@@ -110,6 +122,8 @@ def build(settings: Settings) -> Service:
                 admin_links.routes,
                 admin_factors.routes,
                 admin_audit.routes,
+                providers.routes,
+                identities.routes,
             ],
             dependencies=dependencies,
             readiness=readiness,

@@ -68,6 +68,10 @@ class OidcClient:
         self._http = http
         self._discovery = discovery
 
+    def prepare(self) -> None:
+        """Learn where the provider does what, so that the next call of `authorization_url` asks nobody."""
+        self._discovery.endpoints()
+
     def authorization_url(self, departure: Departure) -> str:
         """Where to send the browser of somebody who wants to sign in."""
         address = self._discovery.endpoints().authorization
@@ -190,6 +194,8 @@ def clients_of(providers: Mapping[str, OidcProvider], *, redirect_uri: str) -> M
 
     :param redirect_uri: where providers send people back to.
     """
+    if not providers:
+        return {}
     http = ProviderHttp()
     return {
         name: OidcClient(

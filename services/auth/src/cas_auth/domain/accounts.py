@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntFlag, StrEnum
 from typing import Any
 from uuid import UUID
@@ -86,14 +86,11 @@ def email_app_metadata() -> dict[str, Any]:
     return {"provider": Provider.EMAIL, "providers": [Provider.EMAIL]}
 
 
-def add_provider(app_metadata: Mapping[str, Any], provider: str) -> dict[str, Any]:
-    """The metadata of somebody who can sign in with this provider too; the first one stays the main one."""
-    providers = [*app_metadata.get("providers", []), provider]
-    return {
-        **app_metadata,
-        "provider": app_metadata.get("provider") or provider,
-        "providers": list(dict.fromkeys(providers)),
-    }
+def with_providers(app_metadata: Mapping[str, Any], providers: Iterable[str]) -> dict[str, Any]:
+    """The metadata of somebody who signs in with these providers; the main one stays as long as it is among them."""
+    names, main = list(dict.fromkeys(providers)), app_metadata.get("provider")
+    kept = {name: said for name, said in app_metadata.items() if name not in {"provider", "providers"}}
+    return {"provider": main if main in names else names[0], "providers": names, **kept} if names else kept
 
 
 def email_identity_data(user_id: UUID, email: str, *, verified: bool) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from cas_auth.domain.identity_refusals import FlowStateAlreadyUsed
 from cas_auth.domain.one_time_tokens import MAX_CODE_ATTEMPTS, TokenKind
 from cas_auth.domain.pkce import FLOW_LIFETIME, Challenge, ChallengeMethod
+from cas_auth.domain.refusals import FlowStateExpired
 from cas_auth.domain.sessions import AuthMethod
 from cas_auth.models.schema import Base, Instant, String
 from cas_auth.models.users import User
@@ -54,6 +56,18 @@ class FlowState(Base):
         self.auth_code_issued_at = now
         self.user_id = user_id
         self.method = method
+
+    def come_back(self, now: datetime) -> None:
+        """Somebody came back from the provider; nobody else may.
+
+        :raises FlowStateAlreadyUsed: somebody came back before.
+        :raises FlowStateExpired: it took too long.
+        """
+        if self.used_at is not None:
+            raise FlowStateAlreadyUsed
+        if self.is_expired(now):
+            raise FlowStateExpired
+        self.used_at = now
 
     def is_expired(self, now: datetime) -> bool:
         """Whether its code, or the flow itself while it has none, is too old."""

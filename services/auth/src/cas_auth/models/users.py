@@ -1,23 +1,27 @@
-"""Who can sign in, and how they prove who they are."""
+"""Who can sign in."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint, false, text
+from sqlalchemy import BigInteger, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cas_auth.domain.accounts import (
     TOKEN_ROLE,
     Agreement,
     Provider,
-    add_provider,
     email_app_metadata,
     email_identity_data,
     merge_metadata,
     phone_identity_data,
+    with_providers,
 )
+from cas_auth.domain.external_accounts import ExternalAccount, followed
+from cas_auth.domain.refusals import InvalidRequest
+from cas_auth.models.identities import Identity
 from cas_auth.models.schema import Base, Document, Instant, String
 
 if TYPE_CHECKING:
@@ -60,8 +64,12 @@ class User(Base):
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
 
-    identities: Mapped[list["Identity"]] = relationship(
-        back_populates="user", order_by="Identity.created_at", lazy="raise", passive_deletes=True
+    identities: Mapped[list[Identity]] = relationship(
+        back_populates="user",
+        order_by="Identity.created_at",
+        lazy="raise",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
     )
     factors: Mapped[list["Factor"]] = relationship(
         back_populates="user",
@@ -178,7 +186,7 @@ class User(Base):
         own = [identity for identity in self.identities if identity.provider == Provider.EMAIL]
         if not own:
             self.identities.append(Identity.of_email(self.id, email, identity_id=identity_id, now=now))
-            self.app_metadata = add_provider(self.app_metadata, Provider.EMAIL)
+            self._name_providers()
         for identity in own:
             identity.change_email(email, now=now)
 
@@ -238,7 +246,89 @@ class User(Base):
                 identity.updated_at = now
                 return
         self.identities.append(Identity.own(self.id, provider, data, identity_id=identity_id, now=now))
-        self.app_metadata = add_provider(self.app_metadata, provider)
+        self._name_providers()
+
+    def add_account(self, account: ExternalAccount, *, identity_id: UUID, now: datetime) -> Identity:
+        """Let the user sign in with this account too."""
+        identity = Identity.of_account(self.id, account, identity_id=identity_id, now=now)
+        self.identities.append(identity)
+        self._name_providers()
+        self._follow({}, account.data)
+        self.updated_at = now
+        return identity
+
+    def meet_account(self, account: ExternalAccount, *, now: datetime) -> Identity:
+        """Take down what the provider says today of an account the user has signed in with before."""
+        identity = self._identity_of(account)
+        self._follow(identity.identity_data, account.data)
+        identity.identity_data = dict(account.data)
+        identity.last_sign_in_at = identity.updated_at = self.updated_at = now
+        return identity
+
+    def start_over_with(self, account: ExternalAccount, *, now: datetime) -> None:
+        """The address is proven by this account of the user's, and nothing else of them is.
+
+        Somebody else may have signed up with the address first, and must have no way in.
+        """
+        proven = self._identity_of(account)
+        self.password_hash = self.phone = self.phone_confirmed_at = None
+        self.new_email, self.new_email_confirmations = None, 0
+        self.identities = [proven]
+        self.factors = []
+        self.user_metadata = {}
+        self._follow({}, proven.identity_data)
+        self._name_providers()
+        self.email_confirmed_at = self.updated_at = now
+
+    def distrust_claims(self, *, identity_id: UUID, now: datetime) -> None:
+        """Nobody has proven the address yet, and whoever does may not be the one who came with it before.
+
+        A password of somebody else, or their account at a provider, must not open what becomes the owner's.
+
+        :param identity_id: of the identity of a user who has none after that.
+        """
+        self.password_hash = None
+        self.identities = [known for known in self.identities if known.provider in set(Provider)]
+        if not self.identities and self.email:
+            data = email_identity_data(self.id, self.email, verified=False)
+            self.identities = [Identity.own(self.id, Provider.EMAIL, data, identity_id=identity_id, now=now)]
+        self._name_providers()
+        self.updated_at = now
+
+    def drop_identity(self, identity: Identity, *, now: datetime) -> None:
+        """Sign in with this identity no more; the address follows one of those that stay.
+
+        The new address may belong to somebody else.
+        """
+        self.identities.remove(identity)
+        self._name_providers()
+        if identity.provider == Provider.EMAIL:
+            self.password_hash = None
+        if identity.provider == Provider.PHONE:
+            self.phone = self.phone_confirmed_at = None
+        left = [known.verified_email for known in self.identities]
+        if self.email not in left:
+            self.email = next(filter(None, left), None)
+            self.email_confirmed_at = now if self.email else None
+        self.updated_at = now
+
+    def take_address(self, email: str, *, now: datetime) -> None:
+        """Have an address that a provider vouches for, which may belong to somebody else."""
+        self.email = email
+        self.email_confirmed_at = self.updated_at = now
+        self.new_email, self.new_email_confirmations = None, 0
+
+    def _identity_of(self, account: ExternalAccount) -> Identity:
+        return next(known for known in self.identities if known.is_of(account))
+
+    def _name_providers(self) -> None:
+        self.app_metadata = with_providers(self.app_metadata, [known.provider for known in self.identities])
+
+    def _follow(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Nobody is kept from signing in because their metadata is full."""
+        with suppress(InvalidRequest):
+            changes = followed(self.user_metadata, before=before, after=after)
+            self.user_metadata = merge_metadata(self.user_metadata, changes)
 
     def merge_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:
         """Lay `changes` over the user's own metadata.
@@ -258,48 +348,3 @@ class User(Base):
         self.app_roles_version = version
         self.updated_at = now
         return True
-
-
-class Identity(Base):
-    """One way a user proves who they are: an address of their own, or an account elsewhere."""
-
-    __tablename__ = "identities"
-    __table_args__ = (UniqueConstraint("provider", "provider_id"), Index(None, "user_id"))
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"))
-    provider: Mapped[String]
-    provider_id: Mapped[String]
-    identity_data: Mapped[Document]
-    last_sign_in_at: Mapped[Instant | None]
-    created_at: Mapped[Instant]
-    updated_at: Mapped[Instant]
-
-    user: Mapped[User] = relationship(back_populates="identities", lazy="raise")
-
-    @classmethod
-    def of_email(cls, user_id: UUID, email: str, *, identity_id: UUID, now: datetime) -> "Identity":
-        """The identity of somebody whose address is confirmed."""
-        data = email_identity_data(user_id, email, verified=True)
-        return cls.own(user_id, Provider.EMAIL, data, identity_id=identity_id, now=now)
-
-    @classmethod
-    def own(
-        cls, user_id: UUID, provider: Provider, data: dict[str, Any], *, identity_id: UUID, now: datetime
-    ) -> "Identity":
-        """The identity of an address or a number: nobody but this service vouches for it."""
-        return cls(
-            id=identity_id,
-            user_id=user_id,
-            provider=provider,
-            provider_id=str(user_id),
-            identity_data=data,
-            last_sign_in_at=now,
-            created_at=now,
-            updated_at=now,
-        )
-
-    def change_email(self, email: str, *, now: datetime) -> None:
-        """Follow the user's address."""
-        self.identity_data = {**self.identity_data, "email": email, "email_verified": True}
-        self.updated_at = now

@@ -45,7 +45,6 @@ from cas_auth.repository.one_time_tokens import delete_tokens
 from cas_auth.repository.sessions import end_sessions
 from cas_auth.repository.users import (
     add_email_user,
-    distrust_password,
     find_credentials,
     find_user_by_email,
     save_email,
@@ -106,13 +105,20 @@ def sign_up(
         if not settings.email_auto_confirm:
             request_link(session, tools, kind=MailKind.CONFIRMATION, address=address, link=link, now=now)
             if user is None and not is_same_password:
-                distrust_password(session, email=address)
+                _distrust_claims(session, tools, address, now=now)
             return user or User.pretended(
                 user_id=tools.new_id(), email=address, user_metadata=metadata, now=now
             )
         if user is None:
             raise UserAlreadyExists
         return start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
+
+
+def _distrust_claims(session: Session, tools: Tools, email: str, *, now: datetime) -> None:
+    """Two people claim an address that nobody has proven: neither gets in by what they chose."""
+    user = find_user_by_email(session, email=email, lock=True)
+    if user is not None and user.email_confirmed_at is None:
+        user.distrust_claims(identity_id=tools.new_id(), now=now)
 
 
 def sign_up_anonymously(

@@ -64,7 +64,7 @@ def sign_in_with_password(
         # Another request may have changed the password while this one was checking it.
         if user is None or user.password_hash != stored:
             actor_id = found.user_id if found else None
-            raise _refuse_sign_in(session, InvalidCredentials(), actor_id=actor_id, origin=origin, now=now)
+            raise refuse_sign_in(session, InvalidCredentials(), actor_id=actor_id, origin=origin, now=now)
         user.password_hash = renewed
         grant = start_session(session, tools, user, AuthMethod.PASSWORD, origin=origin, now=now)
     return replace(grant, weak_password=flaws)
@@ -79,9 +79,9 @@ def start_session(
     :raises BannedFromSigningIn: the user is banned.
     """
     if user.email is not None and user.email_confirmed_at is None:
-        raise _refuse_sign_in(session, EmailNotConfirmed(), actor_id=user.id, origin=origin, now=now)
+        raise refuse_sign_in(session, EmailNotConfirmed(), actor_id=user.id, origin=origin, now=now)
     if user.is_banned(now):
-        raise _refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
+        raise refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
     started = UserSession.start(user, method, session_id=tools.new_id(), origin=origin, now=now)
     session.add(started)
     if origin.network is not None:
@@ -186,7 +186,7 @@ def sign_out(
     )
 
 
-def _refuse_sign_in(
+def refuse_sign_in(
     session: Session, refusal: SignInRefused, *, actor_id: UUID | None, origin: Origin, now: datetime
 ) -> SignInRefused:
     """Put the failed attempt on record; the refusal to raise."""

@@ -1,13 +1,14 @@
 """What operations work with beside the database."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 
 from cas_auth.clients.hooks import Hook
+from cas_auth.clients.oidc import OidcClient, clients_of
 from cas_auth.clients.pwned_passwords import PwnedPasswords
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
@@ -34,6 +35,7 @@ class Tools:
     pwned_passwords: PwnedPasswords | None = None
     before_user_created: Hook | None = None
     customize_access_token: Hook | None = None
+    providers: Mapping[str, OidcClient] = field(default_factory=dict)
     new_id: Callable[[], UUID] = uuid4
 
     @classmethod
@@ -56,6 +58,7 @@ class Tools:
             if settings.pwned_passwords_url
             else None,
             totp=TotpSecrets(encryption_key),
+            providers=clients_of(settings.providers, redirect_uri=f"{settings.issuer}/callback"),
             before_user_created=_hook(
                 "before-user-created",
                 settings.before_user_created_hook_url,

@@ -98,20 +98,22 @@ def _accept(
         if not _agree_to_change(session, tools, redeemed, now=now):
             return HalfChanged()
     else:
-        _prove_address(session, redeemed, origin=origin, now=now)
+        _prove_address(session, tools, redeemed, origin=origin, now=now)
     return _sign_in(session, tools, redeemed, origin=origin, now=now)
 
 
-def _prove_address(session: Session, redeemed: Redeemed, *, origin: Origin, now: datetime) -> None:
+def _prove_address(
+    session: Session, tools: Tools, redeemed: Redeemed, *, origin: Origin, now: datetime
+) -> None:
     """Confirm the address of a user who has just read its mail.
 
-    Only the mail after a sign-up vouches for the password that was chosen there. Whoever comes any other way first may
-    not be the one who signed up, and a password of somebody else must not open their account.
+    Only the mail after a sign-up vouches for what was chosen there: a password, or a provider. Whoever comes any other
+    way first may not be the one who signed up.
     """
     user, kind = redeemed.user, redeemed.kind
     if user.email_confirmed_at is None:
         if kind is not TokenKind.CONFIRMATION:
-            user.password_hash = None
+            user.distrust_claims(identity_id=tools.new_id(), now=now)
         user.confirm_email(now=now)
         action = AuditAction.INVITE_ACCEPTED if kind is TokenKind.INVITE else AuditAction.USER_SIGNEDUP
         add_audit_entry(session, action, actor_id=user.id, origin=origin, now=now)

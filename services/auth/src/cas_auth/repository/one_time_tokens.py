@@ -72,6 +72,11 @@ def delete_old_tokens(session: Session, *, created_before: datetime) -> None:
     session.execute(delete(OneTimeToken).where(OneTimeToken.created_at < created_before))
 
 
+def find_flow(session: Session, *, flow_id: UUID) -> FlowState | None:
+    """The flow of this id."""
+    return session.get(FlowState, flow_id)
+
+
 def lock_flow(session: Session, *, flow_id: UUID) -> FlowState | None:
     """The flow of this id, once no other transaction is changing it."""
     return session.scalar(select(FlowState).where(FlowState.id == flow_id).with_for_update())

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -168,11 +168,4 @@ def find_user_changing_email(session: Session, *, email: str) -> User | None:
         .options(*WHOLE_USER)
         .with_for_update()
         .execution_options(populate_existing=True)
-    )
-
-
-def distrust_password(session: Session, *, email: str) -> None:
-    """Forget the password of a user who never proved their address: two people may have chosen one."""
-    session.execute(
-        update(User).where(User.email == email, User.email_confirmed_at.is_(None)).values(password_hash=None)
     )

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from cas_auth.domain.identity_refusals import OAuthRefusal
 from cas_auth.domain.refusals import HookRefused, WeakPassword
 from cas_kit.errors import DomainError, RateLimited, ValidationFailed
 from cas_kit.problems import STATUS, error_headers
@@ -43,6 +44,8 @@ class ErrorOut(BaseModel):
 def render_error(request: Request, error: DomainError) -> Response:
     """The answer to a request that failed with `error`."""
     del request
+    if isinstance(error, OAuthRefusal):
+        return json_response({"error": error.error, "error_description": error.detail}, status=_status(error))
     code = protocol_code(error)
     message = error.detail if error.code != RateLimited.code else "Request rate limit reached"
     body: dict[str, Any] = {"code": code, "message": message, "error_code": code, "msg": message}

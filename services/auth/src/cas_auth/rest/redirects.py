@@ -6,6 +6,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from fastapi import Response
 
 from cas_auth.credentials.tokens import Grant
+from cas_auth.domain.identity_refusals import OAuthRefusal
 from cas_auth.domain.redirects import allowed_redirect
 from cas_auth.rest.errors import protocol_code
 from cas_auth.rest.requests import AuthDependencies
@@ -23,9 +24,11 @@ def target_of(dependencies: AuthDependencies, redirect_to: str | None) -> str:
 
 def session_redirect(dependencies: AuthDependencies, target: str, grant: Grant, **more: str) -> Response:
     """Hand a durable session to whoever waits at `target`, in the part of the address that no server sees."""
-    session = SessionOut.of(
-        grant, access_token=dependencies.tools.access_token(grant), audience=dependencies.settings.audience
-    )
+    try:
+        access_token = dependencies.tools.access_token(grant)
+    except DomainError as error:
+        return error_redirect(target, error)
+    session = SessionOut.of(grant, access_token=access_token, audience=dependencies.settings.audience)
     fields = session.model_dump(mode="json", exclude={"user", "weak_password"}, exclude_none=True)
     return redirect(target, fragment={**fields, **more})
 
@@ -33,7 +36,7 @@ def session_redirect(dependencies: AuthDependencies, target: str, grant: Grant, 
 def error_redirect(target: str, error: DomainError) -> Response:
     """Tell whoever waits at `target` what went wrong, in both places where clients look."""
     fields = {
-        "error": "server_error" if error.kind in _OURS else "access_denied",
+        "error": _oauth_error(error),
         "error_code": protocol_code(error),
         "error_description": error.detail,
     }
@@ -48,3 +51,9 @@ def redirect(
     joined = "&".join(filter(None, [parts.query, urlencode(query or {})]))
     address = urlunsplit(parts._replace(query=joined, fragment=urlencode(fragment or {})))
     return Response(status_code=303, headers={"Location": address, "Referrer-Policy": "no-referrer"})
+
+
+def _oauth_error(error: DomainError) -> str:
+    if isinstance(error, OAuthRefusal):
+        return error.error
+    return "server_error" if error.kind in _OURS else "access_denied"

@@ -1,6 +1,8 @@
 """What every endpoint asks of a request: its dependencies, who is calling, from where, and not too often."""
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -72,17 +74,9 @@ class OwnBearer(Bearer):
         :raises BadSubject: the token speaks of no user.
         :raises BadJwt: the token is malformed, foreign or expired.
         """
-        try:
-            bearer_token(request)
-        except Unauthenticated as error:
-            raise NoAuthorization from error
-        try:
+        with _protocol_words(request):
             principal = await super().__call__(request)
             return Caller(principal.user_id, UUID(principal.session_id))
-        except SubjectNotAUser as error:
-            raise BadSubject from error
-        except (Unauthenticated, ValueError) as error:
-            raise BadJwt from error
 
 
 CallerDep = Annotated[Caller, Depends(OwnBearer())]
@@ -139,6 +133,27 @@ def _admin(dependencies: AuthDependencies, token: str, origin: Origin) -> Admin:
     return Admin(user_id)
 
 
+def optional_caller(request: Request, dependencies: AuthDependencies) -> Caller:
+    """The caller of an endpoint that needs one only for some of what it does; as `OwnBearer` otherwise."""
+    with _protocol_words(request):
+        principal = dependencies.verifier.verify(bearer_token(request))
+        return Caller(principal.user_id, UUID(principal.session_id))
+
+
+@contextmanager
+def _protocol_words(request: Request) -> Iterator[None]:
+    try:
+        bearer_token(request)
+    except Unauthenticated as error:
+        raise NoAuthorization from error
+    try:
+        yield
+    except SubjectNotAUser as error:
+        raise BadSubject from error
+    except (Unauthenticated, ValueError) as error:
+        raise BadJwt from error
+
+
 # ---- from where ----
 
 
@@ -192,6 +207,14 @@ def limit_sign_up(dependencies: AuthDependencies, *, origin: Origin, email: str)
     settings = dependencies.settings
     dependencies.limiter.hit(settings.signup_limit_per_ip, "signup-ip", network_name(origin))
     dependencies.limiter.hit(settings.signup_limit_per_account, "signup-account", account_name(email))
+
+
+def limit_provider(dependencies: AuthDependencies, *, origin: Origin) -> None:
+    """Count somebody who comes to sign in with a provider; no password is guessed, so no account is counted.
+
+    :raises RateLimited: there were too many from this network.
+    """
+    dependencies.limiter.hit(dependencies.settings.sign_in_limit_per_ip, "sign-in-ip", network_name(origin))
 
 
 def limit_mail(dependencies: AuthDependencies, *, origin: Origin, email: str) -> None:

@@ -74,6 +74,13 @@ class TokenIn(BaseModel):
     refresh_token: str | None = None
     auth_code: str | None = None
     code_verifier: str | None = None
+    provider: str | None = None
+    id_token: str | None = None
+    access_token: str | None = None
+    nonce: str | None = None
+    client_id: str | None = None
+    issuer: str | None = None
+    link_identity: bool | None = None
 
 
 class LinkIn(BaseModel):
@@ -242,6 +249,10 @@ class SessionOut(BaseModel):
         )
 
 
+class ProviderUrlOut(BaseModel):
+    url: str
+
+
 class NothingOut(BaseModel):
     """The answer to what is answered the same for everybody."""
 
@@ -268,6 +279,20 @@ class SettingsOut(BaseModel):
     saml_enabled: bool
     saml_private_key_next_configured: bool
     passkeys_enabled: bool
+
+
+class DiscoveryOut(BaseModel):
+    """What verifiers of our tokens need (OpenID Connect Discovery 1.0)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    response_types_supported: list[str]
+    subject_types_supported: list[str]
+    id_token_signing_alg_values_supported: list[str]
+    claims_supported: list[str]
+    code_challenge_methods_supported: list[str]
 
 
 class JwksOut(BaseModel):

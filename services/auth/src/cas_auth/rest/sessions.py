@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.audit import Origin
@@ -20,6 +21,7 @@ from cas_auth.operations import accounts, flows, sessions
 from cas_auth.operations.mails import MailedLink
 from cas_auth.rest import PREFIX
 from cas_auth.rest.errors import documented
+from cas_auth.rest.id_tokens import id_token_grant
 from cas_auth.rest.requests import (
     AuthDep,
     AuthDependencies,
@@ -27,11 +29,13 @@ from cas_auth.rest.requests import (
     OriginDep,
     limit_anonymous,
     limit_sign_up,
+    optional_caller,
 )
 from cas_auth.rest.schemas import SessionOut, SignUpIn, TokenIn, UserOut
 from cas_auth.rest.sign_in_limits import forgive_sign_ins, limit_sign_in
 from cas_kit.rest import router
 
+ID_TOKEN = "id_token"  # noqa: S105  a grant type
 REFRESH_TOKEN = "refresh_token"  # noqa: S105  a grant type
 REFRESH_PREFIX_CHARACTERS = 5  # tells tokens apart in a proxy's log and gives nothing away
 
@@ -71,12 +75,19 @@ def sign_up(
     f"{PREFIX}/token", responses={200: {"model": SessionOut}, **documented(400, 404, 413, 422, 429, 503)}
 )
 def token(
-    dependencies: AuthDep, origin: OriginDep, grant_type: str = "", body: TokenIn | None = None
+    request: Request,
+    dependencies: AuthDep,
+    origin: OriginDep,
+    grant_type: str = "",
+    body: TokenIn | None = None,
 ) -> Response:
-    """Get a session for a password (`grant_type=password`) or a refresh token (`grant_type=refresh_token`)."""
+    """Get a session: for a `password`, a `refresh_token`, the code of a `pkce` flow, or a provider's `id_token`."""
+    fields = body or TokenIn()
+    if grant_type == ID_TOKEN:
+        caller = partial(optional_caller, request, dependencies)
+        return session_response(dependencies, id_token_grant(fields, dependencies, origin, caller=caller))
     if grant_type not in _GRANTS:
         raise UnsupportedGrantType
-    fields = body or TokenIn()
 
     def answer() -> Response:
         return session_response(dependencies, _GRANTS[grant_type](fields, dependencies, origin))
