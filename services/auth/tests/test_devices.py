@@ -263,7 +263,7 @@ class TestOverRest:
         assert len(self.call(auth, own, "GET").json()["sessions"]) == 1
 
     @pytest.mark.parametrize(
-        ("device_id", "code"), [(str(uuid4()), "session_not_found"), ("no-id", "validation_failed")]
+        ("device_id", "code"), [("0" * 32, "session_not_found"), ("no-id", "validation_failed")]
     )
     def test_does_not_know_other_sessions(self, auth, device_id, code):
         answer = self.call(auth, auth.sign_up().json(), "DELETE", f"/{device_id}")

@@ -22,14 +22,15 @@ def refusal(response) -> tuple[int, str]:
     return response.status_code, response.json()["code"]
 
 
+NOBODY = "0" * 32
 ENDPOINTS = [
     ("GET", USERS),
     ("POST", USERS),
-    ("GET", f"{USERS}/{uuid4()}"),
-    ("PUT", f"{USERS}/{uuid4()}"),
-    ("DELETE", f"{USERS}/{uuid4()}"),
-    ("GET", f"{USERS}/{uuid4()}/factors"),
-    ("DELETE", f"{USERS}/{uuid4()}/factors/{uuid4()}"),
+    ("GET", f"{USERS}/{NOBODY}"),
+    ("PUT", f"{USERS}/{NOBODY}"),
+    ("DELETE", f"{USERS}/{NOBODY}"),
+    ("GET", f"{USERS}/{NOBODY}/factors"),
+    ("DELETE", f"{USERS}/{NOBODY}/factors/{NOBODY}"),
     ("POST", "/auth/v1/admin/generate_link"),
     ("POST", "/auth/v1/invite"),
     ("GET", "/auth/v1/admin/audit"),
