@@ -57,6 +57,23 @@ describe('signUp', () => {
     assert.match(error.message, /^Password should be at least \d+ characters/)
   })
 
+  it('refuses a password that others use', async () => {
+    const error = refused(await newAuth().signUp({ email: freshEmail(), password: 'password123' }), {
+      name: 'AuthWeakPasswordError',
+      code: 'weak_password',
+    })
+    assert.deepEqual(error.reasons, ['pwned'])
+  })
+
+  it('says when there were too many attempts', async () => {
+    const { email } = await signedUp()
+    let answer
+    for (let attempt = 0; attempt < 15 && answer?.error.status !== 429; attempt++) {
+      answer = await newAuth().signUp({ email, password: PASSWORD })
+    }
+    refused(answer, { name: 'AuthApiError', status: 429, code: 'over_request_rate_limit' })
+  })
+
   it('takes a password of 1,024 bytes whole', async () => {
     const password = 'é'.repeat(511) + 'ab'
     const { email } = await signedUp({ password })

@@ -1,6 +1,7 @@
 // What is not offered says so, in the words the client knows.
 
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 
 import { newAdmin, newAuth, refused, signedUp } from './support.mjs'
@@ -62,15 +63,52 @@ describe('recovery codes', () => {
     refused(await auth.mfa.recoveryCodes.generate(), ABSENT)
     refused(await auth.mfa.recoveryCodes.regenerate(), ABSENT)
     refused(await auth.mfa.recoveryCodes.unenroll(), ABSENT)
+    const { error } = await auth.mfa.recoveryCodes.verify({ code: 'abcd-efgh' })
+    assert.equal(error.code, 'mfa_recovery_codes_verify_not_enabled')
+  })
+})
+
+describe('passkeys of others', () => {
+  it('are refused to administrators', async () => {
+    const DISABLED = { status: 404, code: 'passkey_disabled' }
+    refused(await newAdmin().passkey.listPasskeys({ userId: randomUUID() }), DISABLED)
+    refused(await newAdmin().passkey.deletePasskey({ userId: randomUUID(), passkeyId: randomUUID() }), DISABLED)
   })
 })
 
 describe('the OAuth server', () => {
+  const DISABLED = { name: 'AuthApiError', status: 404, code: 'feature_disabled' }
+  const id = randomUUID()
+
   it('is not there yet', async () => {
-    const { auth } = await signedUp()
-    refused(await auth.oauth.listGrants(), { name: 'AuthApiError', status: 404 })
-    refused(await auth.oauth.getAuthorizationDetails('some-authorization'), { name: 'AuthApiError', status: 404 })
-    refused(await newAdmin().oauth.listClients(), { name: 'AuthApiError', status: 404 })
-    refused(await newAdmin().customProviders.listProviders(), { name: 'AuthApiError', status: 404 })
+    const { oauth } = (await signedUp()).auth
+    refused(await oauth.listGrants(), DISABLED)
+    refused(await oauth.revokeGrant({ clientId: id }), DISABLED)
+    refused(await oauth.getAuthorizationDetails(id), DISABLED)
+    refused(await oauth.approveAuthorization(id), DISABLED)
+    refused(await oauth.denyAuthorization(id), DISABLED)
+  })
+
+  it('has no clients to administer', async () => {
+    const { oauth } = newAdmin()
+    refused(await oauth.listClients(), DISABLED)
+    refused(await oauth.createClient({ client_name: 'App', redirect_uris: ['https://app.example.com'] }), DISABLED)
+    refused(await oauth.getClient(id), DISABLED)
+    refused(await oauth.updateClient(id, { client_name: 'App' }), DISABLED)
+    refused(await oauth.deleteClient(id), DISABLED)
+    refused(await oauth.regenerateClientSecret(id), DISABLED)
+  })
+})
+
+describe('providers of the database', () => {
+  const DISABLED = { name: 'AuthApiError', status: 404, code: 'feature_disabled' }
+
+  it('are not there: providers are settings', async () => {
+    const { customProviders } = newAdmin()
+    refused(await customProviders.listProviders(), DISABLED)
+    refused(await customProviders.createProvider({ identifier: 'custom:acme' }), DISABLED)
+    refused(await customProviders.getProvider('custom:acme'), DISABLED)
+    refused(await customProviders.updateProvider('custom:acme', { enabled: false }), DISABLED)
+    refused(await customProviders.deleteProvider('custom:acme'), DISABLED)
   })
 })
