@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from cas_kit import revocations, telemetry
 from cas_kit.errors import Unavailable
@@ -42,6 +43,7 @@ def redis(server):
 @pytest.fixture
 def feed(server):
     writing = RevocationFeed(server.url())
+    writing.publish_all([])
     yield writing
     writing.close()
 
@@ -70,6 +72,13 @@ def read():
 @pytest.fixture
 def reader(read, server):
     return read(server.url())
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known_yet():
+    """The metrics are those of the process."""
+    telemetry.REVOCATIONS_STALE.set(0)
+    telemetry.REVOCATIONS_KNOWN.set(0)
 
 
 def knows(reader, *sessions):
@@ -145,7 +154,8 @@ class TestWithoutRedis:
         feed.publish([second])
         until(lambda: knows(reader, second), within=2)
         assert knows(reader, first)
-        assert not stale()
+        feed.publish_all([first, second])
+        until(lambda: not stale())
 
     def test_learns_on_after_it_was_emptied(self, feed, redis, reader):
         first, second = ended(), ended()
@@ -164,6 +174,18 @@ class TestWithoutRedis:
         redis.flushall()
         redis.xadd(STREAM, {"session": str(second.session_id), "until": "9999999999"}, id="1-1")
         until(lambda: knows(reader, second), within=2)
+
+    def test_says_when_nobody_writes_where_it_reads(self, server, redis, read):
+        """As when the auth service was given another Redis."""
+        with capture_logs() as logs:
+            read(server.url())
+            until(lambda: logs)
+        assert stale()
+        assert [(log["event"], log["reason"]) for log in logs] == [("revocations_stale", "incomplete")]
+        feed = RevocationFeed(server.url())
+        feed.publish_all([])
+        feed.close()
+        until(lambda: not stale())
 
     def test_gives_up_on_a_silent_one(self, feed, redis, reader, monkeypatch):
         first = ended()
@@ -192,6 +214,7 @@ class TestWriting:
                 attempt()
 
     def test_is_whole_until_redis_was_emptied(self, feed, redis):
+        redis.flushall()
         assert not feed.is_whole()
         feed.publish_all([ended()])
         feed.publish([ended()])

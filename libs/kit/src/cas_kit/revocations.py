@@ -54,7 +54,7 @@ class RevokedSessions:
         self._until: dict[str, float] = {}
         self._position = BEGINNING
         self._forget_at = 0.0
-        self._stale = False
+        self._trouble = ""
 
     def __contains__(self, session_id: object) -> bool:
         return session_id in self._until
@@ -64,6 +64,7 @@ class RevokedSessions:
         try:
             while self._read(patience=None):
                 pass
+            self._look_around()
         except RedisError as error:
             self._lost(error)
 
@@ -73,7 +74,7 @@ class RevokedSessions:
         while not stop.is_set():
             try:
                 if not self._read(patience=PATIENCE):
-                    self._start_over_if_emptied()
+                    self._look_around()
                 pause = FIRST_PAUSE
             except RedisError as error:
                 self._lost(error)
@@ -87,7 +88,6 @@ class RevokedSessions:
     def _read(self, *, patience: int | None) -> bool:
         """Learn the next entries; False when there are none."""
         answer: Any = self._redis.xread({STREAM: self._position}, count=BATCH, block=patience)
-        self._found()
         entries = answer[0][1] if answer else []
         for entry_id, fields in entries:
             self._learn(fields)
@@ -101,24 +101,29 @@ class RevokedSessions:
         except (KeyError, ValueError):
             log.warning("revocation_unreadable")
 
-    def _start_over_if_emptied(self) -> None:
-        """Entries of a new stream may have smaller ids than the last one read, if a clock was set back."""
+    def _look_around(self) -> None:
+        """Start over in a stream that is another one, and see whether everything is in it.
+
+        Entries of a new stream may have smaller ids than the last one read, if a clock was set back. It is not whole
+        for a moment after Redis was emptied, and never where the auth service writes to another Redis.
+        """
         newest: Any = self._redis.xrevrange(STREAM, count=1)
         if not newest or _order(newest[0][0]) < _order(self._position):
             self._position = BEGINNING
-
-    def _found(self) -> None:
-        if self._stale:
-            log.info("revocations_reachable")
-        self._stale = False
-        telemetry.REVOCATIONS_STALE.set(0)
+        self._tell("" if self._redis.exists(WHOLE) else "incomplete")
 
     def _lost(self, error: RedisError) -> None:
-        if not self._stale:
-            log.warning("revocations_unreachable", reason=type(error).__name__, known=len(self._until))
-        self._stale = True
-        telemetry.REVOCATIONS_STALE.set(1)
+        self._tell(type(error).__name__)
         self._position = BEGINNING  # whoever answers next may hold other entries
+
+    def _tell(self, trouble: str) -> None:
+        """Say once what keeps sessions that end now from being known here; nothing when they are."""
+        if trouble and not self._trouble:
+            log.warning("revocations_stale", reason=trouble, known=len(self._until))
+        elif self._trouble and not trouble:
+            log.info("revocations_current", known=len(self._until))
+        self._trouble = trouble
+        telemetry.REVOCATIONS_STALE.set(1 if trouble else 0)
 
     def _forget_expired(self) -> None:
         now = self._now()

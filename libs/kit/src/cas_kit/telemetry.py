@@ -30,7 +30,8 @@ RPC_CLIENT_SECONDS = Histogram(
 OUTBOX_AGE = Gauge("cas_outbox_age_seconds", "Age of the oldest message that is still tried.")
 OUTBOX_PARKED = Gauge("cas_outbox_parked", "Messages that were given up and wait for a person.")
 REVOCATIONS_STALE = Gauge(
-    "cas_revocations_stale", "1 while Redis is away, so that sessions which end now are not known here."
+    "cas_revocations_stale",
+    "1 while Redis is away or lacks entries, so that not every ended session is known.",
 )
 REVOCATIONS_KNOWN = Gauge("cas_revocations_known", "Ended sessions whose access tokens are refused.")
 RATE_LIMITER_UNAVAILABLE = Counter(
