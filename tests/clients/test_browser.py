@@ -11,9 +11,10 @@ HAS_CHROMIUM = (sys.platform, platform.machine()) == ("linux", "x86_64")
 
 
 @pytest.mark.skipif(not HAS_CHROMIUM, reason="@sparticuz/chromium is for Linux on x86-64")
-def test_a_page_of_another_origin_works(run_js, stack, service_token, tmp_path):
+def test_a_page_of_another_origin_works(run_js, stack, service_token, provider, tmp_path):
     run_js(
         "browser.mjs",
+        CAS_PROVIDER=provider.issuer,
         CAS_SCREENSHOTS=str(tmp_path),
         CAS_SERVICE_TOKEN=service_token,
         TMPDIR=str(node.CHROMIUM),
