@@ -16,15 +16,22 @@ from cas_auth.domain.identity_refusals import (
     SingleIdentityNotDeletable,
 )
 from cas_auth.domain.mails import MailKind
-from cas_auth.domain.refusals import EmailExists, InvalidCredentials, SecondFactorRequired, SessionNotFound
+from cas_auth.domain.refusals import (
+    EmailExists,
+    InvalidCredentials,
+    SecondFactorRequired,
+    SessionNotFound,
+    TokenExpired,
+)
 from cas_auth.domain.sessions import LogoutScope
 from cas_auth.models import Factor, Identity, Mail, User
 from cas_auth.operations import accounts
+from cas_auth.operations.by_mail import request_recovery
 from cas_auth.operations.directory import erase_user
 from cas_auth.operations.external_accounts import user_of_account
-from cas_auth.operations.identities import unlink_identity
+from cas_auth.operations.identities import Linking, authorise_linking, link_account, unlink_identity
 from cas_auth.operations.mails import PLAIN_LINK
-from cas_auth.operations.provider_sign_in import Linking, sign_in_with_id_token
+from cas_auth.repository.identities import lock_account
 
 from .browsing import S256, Browser, google_settings
 from .conftest import NOW, bearer
@@ -39,26 +46,22 @@ GOOGLE = ExternalAccount.of(
 )
 
 
+def asking(grant):
+    return Linking(user_id=grant.user.id, session_id=grant.session.id)
+
+
 def link(desk, grant, account=GOOGLE):
     """Link an account to the user of this grant: what they are then."""
-    linked = sign_in_with_id_token(
-        desk.database,
-        desk.tools,
-        account=account,
-        linking=Linking(user_id=grant.user.id, session_id=grant.session.id),
-        origin=desk.origin,
-        now=desk.now,
-    )
-    return linked.user
+    with desk.database.transaction() as session:
+        lock_account(session, account)
+        found = authorise_linking(session, desk.tools, asking(grant), lock=True, now=desk.now)
+        link_account(session, desk.tools, found.user, account, origin=desk.origin, now=desk.now)
+    return found.user
 
 
 def unlink(desk, grant, identity):
-    return desk.run(
-        unlink_identity,
-        user_id=grant.user.id,
-        session_id=grant.session.id,
-        identity_id=identity.id if isinstance(identity, Identity) else identity,
-    )
+    identity_id = identity.id if isinstance(identity, Identity) else identity
+    return desk.run(unlink_identity, linking=asking(grant), identity_id=identity_id)
 
 
 def mails_waiting(session, *_, **__):
@@ -182,6 +185,15 @@ class TestUnlinking:
         left = desk.authenticate(ada).user
         assert (left.email, left.email_confirmed_at) == ("countess@example.com", NOW)
         assert left.app_metadata == {"provider": "google", "providers": ["google"]}
+
+    def test_opens_nothing_by_mails_to_the_address_it_leaves(self, desk, ada):
+        user = link(desk, ada)
+        desk.letters()
+        desk.run(request_recovery, email="ada@example.com", link=PLAIN_LINK)
+        letter = desk.letter()
+        unlink(desk, ada, identity(user, "email"))
+        with pytest.raises(TokenExpired):
+            desk.verify(link=letter.link_token, type="recovery")
 
     def test_takes_the_password_with_the_address(self, desk, ada):
         user = link(desk, ada, ADA)

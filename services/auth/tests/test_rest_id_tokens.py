@@ -112,6 +112,12 @@ class TestRefusing:
         answer = show(auth, provider.id_token(nonce=said), nonce=sent)
         assert refused_as_oauth(answer, "invalid request", "should either both exist or not")
 
+    def test_is_on_record(self, auth, provider, audit):
+        show(auth, provider.id_token(aud="somebody"))
+        entry = audit()[-1]
+        assert (entry.action, entry.actor_id, entry.traits) == ("login_failed", None, {"provider": "google"})
+        assert str(entry.ip) == "203.0.113.9"
+
     def test_refuses_another_nonce(self, auth, provider):
         assert refused_as_oauth(show(auth, provider.id_token(nonce="n"), nonce="m"), "invalid nonce")
 

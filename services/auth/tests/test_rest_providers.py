@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from cas_auth.models import FlowState, User
+from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.rest.providers import BROWSER_COOKIE
 from cas_kit.testing.jwks_server import JwksServer
 from cas_local.oidc_provider import CLIENT_ID
@@ -203,6 +204,17 @@ class TestPkceFlow:
             assert session.scalars(select(FlowState)).all() == []
         assert refused(browser.exchange(code), 404, "flow_state_not_found")
 
+    def test_forgets_them_when_nobody_comes(self, auth, browser, database):
+        browser.sign_in(**S256)
+        with database.transaction() as session:
+            forget_stale(
+                session,
+                auth.service.app.state.dependencies.tools,
+                now=datetime.now(UTC) + timedelta(minutes=5, seconds=1),
+            )
+            [flow] = session.scalars(select(FlowState))
+            assert flow.provider_tokens is None
+
     def test_keeps_nothing_of_them_in_the_session(self, auth, browser):
         session = browser.exchange(browser.sign_in(**S256).query["code"]).json()
         assert "provider_token" not in auth.refresh(session["refresh_token"]).json()
@@ -258,6 +270,11 @@ class TestComingBack:
         landed = browser.come_back(browser.at_provider(browser.authorize(**S256), **changes))
         assert failed(landed, "access_denied", "bad_oauth_callback")
         assert landed.query["error_description"] == description
+
+    def test_is_on_record_when_it_proves_nothing(self, browser, audit):
+        browser.come_back(browser.at_provider(browser.authorize(**S256), code="guessed"))
+        entry = audit()[-1]
+        assert (entry.action, entry.traits) == ("login_failed", {"provider": "google"})
 
     def test_takes_the_issuers_name_beside_the_code(self, browser, provider):
         landed = browser.come_back(browser.at_provider(browser.authorize(**S256), iss=provider.issuer))

@@ -65,11 +65,17 @@ def _key(id_token: str, keys: KeySource) -> PyJWK:
         header = jwt.get_unverified_header(id_token)
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise BadIdToken("Bad ID token") from error
-    kid = header.get("kid")
-    key = keys.key(kid) if isinstance(kid, str) and not REFUSED_HEADERS & header.keys() else None
+    key = keys.key(header["kid"]) if _is_plain(header) else None
     if key is None or header.get("alg") != key.algorithm_name:
         raise BadIdToken("Bad ID token")
     return key
+
+
+def _is_plain(header: Mapping[str, Any]) -> bool:
+    """Whether a header names a key and wants nothing special. Other tokens of an issuer say of what type they are."""
+    kid, kind = header.get("kid"), header.get("typ", "JWT")
+    is_id_token = isinstance(kind, str) and kind.upper() == "JWT"
+    return isinstance(kid, str) and is_id_token and not REFUSED_HEADERS & header.keys()
 
 
 def _check_parties(claims: Mapping[str, Any], client_ids: Collection[str]) -> None:

@@ -55,6 +55,15 @@ def ask_about_newcomer(
     return True
 
 
+def record_failure(database: Database, *, provider: str, origin: Origin, now: datetime) -> None:
+    """Put on record that somebody came with what proves nothing."""
+    with database.transaction() as session:
+        traits = {"provider": provider}
+        add_audit_entry(
+            session, AuditAction.LOGIN_FAILED, actor_id=None, traits=traits, origin=origin, now=now
+        )
+
+
 def user_of_account(
     session: Session,
     tools: Tools,

@@ -1,5 +1,6 @@
 """The ways in which a user signs in: linked and unlinked by themselves."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -21,11 +22,20 @@ from cas_auth.operations.sessions import authenticate
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.identities import find_owner_id, save_removal
+from cas_auth.repository.one_time_tokens import delete_tokens
 from cas_auth.repository.users import save_email
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linking:
+    """Whose ways to sign in change, and the session in which they asked for it."""
+
+    user_id: UUID
+    session_id: UUID
+
+
 def authorise_linking(
-    session: Session, tools: Tools, *, user_id: UUID, session_id: UUID, lock: bool = False, now: datetime
+    session: Session, tools: Tools, linking: Linking, *, lock: bool = False, now: datetime
 ) -> UserSession:
     """The session of somebody who may change how they sign in.
 
@@ -37,7 +47,7 @@ def authorise_linking(
     """
     if not tools.settings.manual_linking_enabled:
         raise ManualLinkingDisabled
-    found = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=lock)
+    found = authenticate(session, user_id=linking.user_id, session_id=linking.session_id, now=now, lock=lock)
     if not found.is_fully_proven:
         raise SecondFactorRequired
     return found
@@ -71,9 +81,8 @@ def link_account(
 def unlink_identity(
     session: Session,
     tools: Tools,
+    linking: Linking,
     *,
-    user_id: UUID,
-    session_id: UUID,
     identity_id: UUID,
     origin: Origin,
     now: datetime,
@@ -84,7 +93,7 @@ def unlink_identity(
     :raises IdentityNotFound: the user has none of this id.
     :raises EmailConflictIdentityNotDeletable: the address that stays belongs to somebody else.
     """
-    user = authorise_linking(session, tools, user_id=user_id, session_id=session_id, lock=True, now=now).user
+    user = authorise_linking(session, tools, linking, lock=True, now=now).user
     if len(user.identities) <= 1:
         raise SingleIdentityNotDeletable
     identity = next((known for known in user.identities if known.id == identity_id), None)
@@ -93,6 +102,8 @@ def unlink_identity(
     told = user.email
     user.drop_identity(identity, now=now)
     save_removal(session)
+    if user.email != told:
+        delete_tokens(session, user_id=user.id)  # they prove an address that is the user's no more
     _record(session, AuditAction.IDENTITY_UNLINKED, user, identity, origin=origin, now=now)
     _notify(session, tools, MailKind.IDENTITY_UNLINKED, user, identity, address=told, now=now)
 

@@ -12,7 +12,6 @@ from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.provider_states import ProviderState, flow_of
 from cas_auth.credentials.tokens import Grant, ProviderTokens
 from cas_auth.domain.audit import Origin
-from cas_auth.domain.external_accounts import ExternalAccount
 from cas_auth.domain.identity_refusals import (
     BadOAuthCallback,
     BadOAuthState,
@@ -23,10 +22,10 @@ from cas_auth.domain.pkce import Challenge
 from cas_auth.domain.refusals import CallerNotFound, UserBanned
 from cas_auth.domain.sessions import AuthMethod
 from cas_auth.models import FlowState, User
-from cas_auth.operations.external_accounts import ask_about_newcomer, user_of_account
+from cas_auth.operations.external_accounts import ask_about_newcomer, record_failure, user_of_account
 from cas_auth.operations.flows import begin_flow, issue_code
-from cas_auth.operations.identities import authorise_linking, link_account
-from cas_auth.operations.mails import PLAIN_LINK, MailedLink
+from cas_auth.operations.identities import Linking, authorise_linking, link_account
+from cas_auth.operations.mails import MailedLink
 from cas_auth.operations.sessions import start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.operations.verification import CodeIssued
@@ -52,14 +51,6 @@ class Wish:
     scopes: Collection[str] = ()
     query: Mapping[str, str] = field(default_factory=dict)
     browser_secret: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linking:
-    """Whose account gets the provider's identity, and the session in which they asked for it."""
-
-    user_id: UUID
-    session_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +94,7 @@ def send_to_provider(
     state = ProviderState.new(browser_secret=wish.browser_secret)
     with database.transaction() as session:
         if linking is not None:
-            authorise_linking(session, tools, user_id=linking.user_id, session_id=linking.session_id, now=now)
+            authorise_linking(session, tools, linking, now=now)
         flow = begin_flow(
             session,
             tools,
@@ -177,9 +168,13 @@ def welcome_back(
     with database.transaction() as session:
         _locked(session, journey).come_back(now)
     client = provider_client(tools, journey.provider)
-    arrival = client.arrive(
-        code=_code(answer, client), nonce=journey.state.nonce, code_verifier=journey.state.code_verifier
-    )
+    try:
+        arrival = client.arrive(
+            code=_code(answer, client), nonce=journey.state.nonce, code_verifier=journey.state.code_verifier
+        )
+    except BadOAuthCallback:
+        record_failure(database, provider=client.name, origin=origin, now=now)
+        raise
     tokens = ProviderTokens(access_token=arrival.access_token, refresh_token=arrival.refresh_token)
     may_add = not journey.is_linking and ask_about_newcomer(
         database, tools, arrival.account, origin=origin, now=now
@@ -193,36 +188,6 @@ def welcome_back(
         return CodeIssued(
             issue_code(tools, flow, user_id=user.id, method=AuthMethod.OAUTH, provider_tokens=tokens, now=now)
         )
-
-
-def sign_in_with_id_token(
-    database: Database,
-    tools: Tools,
-    *,
-    account: ExternalAccount,
-    linking: Linking | None,
-    origin: Origin,
-    now: datetime,
-) -> Grant:
-    """Sign in whoever showed an ID token for this account, or link the account to a user who is signed in.
-
-    :raises ManualLinkingDisabled: nobody may link accounts here.
-
-    And whatever `user_of_account`, `authorise_linking` and `link_account` raise.
-    """
-    may_add = linking is None and ask_about_newcomer(database, tools, account, origin=origin, now=now)
-    with database.transaction() as session:
-        if linking is None:
-            user = user_of_account(
-                session, tools, account, may_add=may_add, link=PLAIN_LINK, origin=origin, now=now
-            )
-        else:
-            lock_account(session, account)
-            user = authorise_linking(
-                session, tools, user_id=linking.user_id, session_id=linking.session_id, lock=True, now=now
-            ).user
-            link_account(session, tools, user, account, origin=origin, now=now)
-        return start_session(session, tools, user, AuthMethod.OAUTH, origin=origin, now=now)
 
 
 def _locked(session: Session, journey: Journey) -> FlowState:

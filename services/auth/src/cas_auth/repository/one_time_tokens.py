@@ -92,6 +92,15 @@ def delete_flow(session: Session, *, flow_id: UUID) -> None:
     session.execute(delete(FlowState).where(FlowState.id == flow_id))
 
 
+def forget_provider_tokens(session: Session, *, issued_before: datetime) -> None:
+    """Forget the tokens of providers that no client has come for in time."""
+    session.execute(
+        update(FlowState)
+        .where(FlowState.provider_tokens.is_not(None), FlowState.auth_code_issued_at < issued_before)
+        .values(provider_tokens=None)
+    )
+
+
 def delete_flows(session: Session, *, created_before: datetime) -> None:
     """Forget flows that nobody came back to."""
     session.execute(delete(FlowState).where(FlowState.created_at < created_before))

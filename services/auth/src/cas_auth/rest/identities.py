@@ -5,12 +5,12 @@ from uuid import UUID
 
 from fastapi import Response
 
-from cas_auth.operations.identities import unlink_identity
-from cas_auth.operations.provider_sign_in import Linking, send_to_provider
+from cas_auth.operations.identities import Linking, unlink_identity
+from cas_auth.operations.provider_sign_in import send_to_provider
 from cas_auth.rest import PREFIX
 from cas_auth.rest.errors import documented
 from cas_auth.rest.providers import WishDep
-from cas_auth.rest.requests import AuthDep, CallerDep, OriginDep
+from cas_auth.rest.requests import AuthDep, CallerDep, OriginDep, limit_provider
 from cas_auth.rest.schemas import NothingOut, ProviderUrlOut
 from cas_kit.rest import json_response, router
 
@@ -29,9 +29,11 @@ def link(
     wish: WishDep,
     caller: CallerDep,
     dependencies: AuthDep,
+    origin: OriginDep,
     skip_http_redirect: bool = False,  # noqa: FBT001, FBT002
 ) -> Response:
     """Get the address of a provider at which the caller shows an account to link."""
+    limit_provider(dependencies, origin=origin)
     url = send_to_provider(
         dependencies.database,
         dependencies.tools,
@@ -54,8 +56,7 @@ def unlink(identity_id: UUID, caller: CallerDep, dependencies: AuthDep, origin: 
         unlink_identity(
             session,
             dependencies.tools,
-            user_id=caller.user_id,
-            session_id=caller.session_id,
+            Linking(user_id=caller.user_id, session_id=caller.session_id),
             identity_id=identity_id,
             origin=origin,
             now=datetime.now(UTC),
