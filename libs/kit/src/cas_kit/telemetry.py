@@ -3,13 +3,17 @@
 import logging
 import re
 import sys
+import threading
 import uuid
 from contextvars import ContextVar
+from types import TracebackType
 from typing import Any
 
 import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+
+from cas_kit.tracebacks import format_privately
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -70,7 +74,7 @@ def configure_logging(*, service: str, level: str) -> None:
     structlog.configure(
         processors=[
             *describe,
-            structlog.processors.format_exc_info,
+            _format_exception,
             structlog.processors.JSONRenderer(serializer=_to_json),
         ],
         logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
@@ -83,7 +87,7 @@ def configure_logging(*, service: str, level: str) -> None:
             foreign_pre_chain=[*describe, structlog.stdlib.add_logger_name],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _format_exception,
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -94,6 +98,21 @@ def configure_logging(*, service: str, level: str) -> None:
     for noisy in ("uvicorn.access", "httpx", "httpcore", "alembic.runtime.plugins", "celery.worker.strategy"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)  # tasks say themselves how they went
+    sys.excepthook = _log_the_end
+    threading.excepthook = lambda crash: _log_the_end(
+        crash.exc_type, crash.exc_value or crash.exc_type(), crash.exc_traceback
+    )
+
+
+def _log_the_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log what ends a program or a thread; Python itself would print its text."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    structlog.get_logger(__name__).critical("crashed", exc_info=(kind, error, trace))
+
+
+_format_exception = structlog.processors.ExceptionRenderer(format_privately)
 
 
 def _to_json(event: Any, **_: Any) -> bytes:
