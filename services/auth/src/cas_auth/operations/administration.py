@@ -66,8 +66,6 @@ def authorize_admin(
     :raises AdminRefused: its role does not; the attempt is on record.
     :raises BadJwt: it speaks of a user, but of none of their sessions.
     :raises SessionNotFound: its session has ended; or `AdminSessionExpired`, `CallerNotFound`, `UserBanned`.
-    :raises SessionNotFound: its session has ended; or `CallerNotFound`, `UserBanned`.
-    :raises AdminSessionExpired: its session has passed a limit.
     """
     if role not in tools.settings.admin_roles:
         add_audit_entry(
