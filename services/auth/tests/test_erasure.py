@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Boolean, Column, DateTime, Enum, LargeBinary, Table, Text, Uuid, insert, text
-from sqlalchemy.dialects.postgresql import INET, JSONB
+from sqlalchemy.dialects.postgresql import CIDR, INET, JSONB
 from sqlalchemy.orm import Session
 
 from cas_auth.credentials.audit_seals import AuditSeals
@@ -68,6 +68,7 @@ PLAIN: dict[type, Callable[[Column], Any]] = {
     JSONB: lambda _: {CANARY: CANARY},
     LargeBinary: lambda _: CANARY.encode(),
     INET: lambda _: CANARY_IP,
+    CIDR: lambda _: f"{CANARY_IP}/32",
     Uuid: lambda _: uuid4(),
     DateTime: lambda _: text("now()"),
     Boolean: lambda _: False,

@@ -411,7 +411,7 @@ class TestDirectory:
     def test_erases_everything_of_a_user(self, desk, ada, database, audit):
         eve = desk.sign_up("eve@example.com")
         desk.sign_in()
-        assert self.erase(desk, ada.user.id) == 4
+        assert self.erase(desk, ada.user.id) == 5
         assert self.erase(desk, ada.user.id) == 0
         with pytest.raises(CallerNotFound):
             desk.authenticate(ada)

@@ -146,7 +146,7 @@ class TestEraseUser:
     def test_can_be_repeated(self, auth, stub):
         session = auth.sign_up().json()
         request = auth_pb2.EraseUserRequest(user_id=session["user"]["id"])
-        assert stub.EraseUser(request, timeout=5).removed == 3
+        assert stub.EraseUser(request, timeout=5).removed == 4
         assert stub.EraseUser(request, timeout=5).removed == 0
         assert auth.user(session["access_token"]).json()["code"] == "user_not_found"
         assert auth.refresh(session["refresh_token"]).json()["code"] == "refresh_token_not_found"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Delete, delete, or_, select
 from sqlalchemy.orm import Session
 
-from cas_auth.models import Factor, FlowState, Identity, Mail, OneTimeToken, User
+from cas_auth.models import Factor, FlowState, Identity, KnownNetwork, Mail, OneTimeToken, User
 from cas_auth.repository.sessions import end_sessions
 
 
@@ -35,6 +35,7 @@ def _deletions(user: User) -> Sequence[Any]:
         _returning(delete(Mail).where(of_mails), Mail.id),
         _returning(delete(FlowState).where(flows), FlowState.id),
         _returning(delete(OneTimeToken).where(OneTimeToken.user_id == user.id), OneTimeToken.id),
+        _returning(delete(KnownNetwork).where(KnownNetwork.user_id == user.id), KnownNetwork.network),
         _returning(delete(Factor).where(Factor.user_id == user.id), Factor.id),
         _returning(delete(Identity).where(Identity.user_id == user.id), Identity.id),
     )
