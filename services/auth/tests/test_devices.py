@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pyotp
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.devices import device_name
@@ -18,8 +18,9 @@ from cas_auth.domain.refusals import (
     SessionNotFound,
 )
 from cas_auth.domain.sessions import AuthMethod, Expiry, LogoutScope
-from cas_auth.models import User
+from cas_auth.models import User, UserSession
 from cas_auth.operations import devices, factors
+from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.operations.sessions import authenticate_admin
 
 SECOND = timedelta(seconds=1)
@@ -224,6 +225,26 @@ class TestLimits:
         later.sign_up("eve@example.com")
         later.sign_out(later.sign_in(), LogoutScope.LOCAL)
         assert later.refresh(ada.refresh_token)
+
+    @pytest.mark.parametrize("limit", ["session_timebox", "session_inactivity"])
+    def test_remove_sessions_nobody_comes_back_for(self, limited, ada, database, limit):
+        desk = limited(**{limit: HOUR})
+        day = 24 * HOUR
+        young = desk.at(desk.now + 7 * day).sign_in()
+
+        def tidy(now):
+            with database.transaction() as session:
+                forget_stale(session, desk.tools, now=now)
+            with database.transaction() as session:
+                return set(session.scalars(select(UserSession.id)))
+
+        assert tidy(desk.now + 7 * day + HOUR) == {ada.session.id, young.session.id}
+        assert tidy(desk.now + 7 * day + HOUR + SECOND) == {young.session.id}
+
+    def test_without_them_sessions_stay(self, desk, ada, database):
+        with database.transaction() as session:
+            forget_stale(session, desk.tools, now=desk.now + 10_000 * HOUR)
+        assert desk.authenticate(ada)
 
     def test_count_for_administrators_at_once(self, limited, ada):
         desk = limited(session_timebox=HOUR)

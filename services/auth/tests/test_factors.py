@@ -39,10 +39,12 @@ from cas_auth.domain.refusals import (
 from cas_auth.domain.sessions import LogoutScope
 from cas_auth.models import Factor, FactorChallenge, Mail, UserSession
 from cas_auth.operations import factors
+from cas_auth.operations.housekeeping import forget_stale
 from cas_kit.errors import RateLimited
 
 STEP = timedelta(seconds=30)
 SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 
 
 class Phone:
@@ -409,6 +411,23 @@ class TestUnenroll:
     def test_needs_a_factor_of_ones_own(self, desk, phone):
         with pytest.raises(FactorNotFound):
             phone.on(desk, desk.sign_up("eve@example.com")).unenroll()
+
+
+class TestHousekeeping:
+    def test_forgets_what_was_given_up(self, desk, ada, enroll, database):
+        proven = enroll(name="proven").verify()
+        enroll(proven, name="given up").challenge()
+        for later, left in (
+            (CHALLENGE_LIFETIME, (2, 1)),
+            (CHALLENGE_LIFETIME + SECOND, (2, 0)),
+            (DAY, (2, 0)),
+        ):
+            with database.transaction() as session:
+                forget_stale(session, desk.tools, now=desk.now + later)
+            assert (len(stored(database, Factor)), len(stored(database, FactorChallenge))) == left
+        with database.transaction() as session:
+            forget_stale(session, desk.tools, now=desk.now + DAY + SECOND)
+        assert [factor.friendly_name for factor in stored(database, Factor)] == ["proven"]
 
 
 class TestUpdateUser:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from cas_auth.domain.factors import FactorStatus
 from cas_auth.models import Factor, FactorChallenge, User
 
 
@@ -37,3 +38,12 @@ def delete_challenges(session: Session, *, factor_id: UUID, created_before: date
     if created_before is not None:
         deletion = deletion.where(FactorChallenge.created_at < created_before)
     session.execute(deletion)
+
+
+def delete_stale_factors(
+    session: Session, *, unverified_before: datetime, challenged_before: datetime
+) -> None:
+    """Forget challenges that nobody can answer any more, and enrolments that were given up."""
+    session.execute(delete(FactorChallenge).where(FactorChallenge.created_at < challenged_before))
+    unverified = Factor.status == FactorStatus.UNVERIFIED
+    session.execute(delete(Factor).where(unverified, Factor.created_at < unverified_before))

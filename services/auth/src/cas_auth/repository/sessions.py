@@ -1,10 +1,10 @@
 """Sessions, and the end of them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from cas_auth.domain.sessions import AssuranceLevel
@@ -95,6 +95,24 @@ def end_sessions(
     if aal is not None:
         ending.append(UserSession.aal == aal)
     return _end(session, *ending)
+
+
+def end_stale_sessions(
+    session: Session, *, began_before: datetime | None, renewed_before: datetime | None, limit: int
+) -> int:
+    """End sessions that passed a limit long ago, those being renewed just now excepted; the number ended."""
+    stale = [
+        column < before
+        for column, before in (
+            (UserSession.created_at, began_before),
+            (UserSession.refreshed_at, renewed_before),
+        )
+        if before is not None
+    ]
+    if not stale:
+        return 0
+    found = select(UserSession.id).where(or_(*stale)).limit(limit).with_for_update(skip_locked=True)
+    return _end(session, UserSession.id.in_(session.scalars(found).all()))
 
 
 def _end(session: Session, *conditions: ColumnElement[bool]) -> int:
