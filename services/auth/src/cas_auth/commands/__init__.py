@@ -1,5 +1,5 @@
 """What the command line of this service can do beside serving: a module for each family of words."""
 
-from cas_auth.commands import audit, keys, mails, tokens
+from cas_auth.commands import audit, importing, keys, mails, tokens
 
-COMMANDS = (tokens.SERVICE_TOKEN, audit.AUDIT, keys.KEYS, mails.RETRY_MAILS)
+COMMANDS = (tokens.SERVICE_TOKEN, audit.AUDIT, importing.IMPORT, keys.KEYS, mails.RETRY_MAILS)

@@ -41,7 +41,10 @@ class TotpSecrets:
 
     def make(self, factor_id: UUID) -> TotpSecret:
         """A new secret for the factor of this id."""
-        text = pyotp.random_base32()
+        return self.of(pyotp.random_base32(), factor_id=factor_id)
+
+    def of(self, text: str, *, factor_id: UUID) -> TotpSecret:
+        """The secret that somebody's app has already, for the factor of this id."""
         return TotpSecret(text, self._key.seal(text.encode(), purpose=PURPOSE, name=str(factor_id)))
 
     def step_of(self, code: str, *, sealed: bytes, factor_id: UUID, now: datetime) -> int | None:
