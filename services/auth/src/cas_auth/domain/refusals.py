@@ -58,6 +58,10 @@ class NotAdmin(DomainError):
     sentence = "Updating app_metadata requires admin privileges"
 
 
+class BannedFromVerifying(UserBanned):
+    keeps_transaction = True  # the attempt is on record
+
+
 class AdminRefused(DomainError):
     """Somebody whose token does not administer users; the attempt is on record."""
 
@@ -244,6 +248,7 @@ class BadCodeVerifier(DomainError):
     kind = Kind.MALFORMED
     code = "bad-code-verifier"
     sentence = "code challenge does not match previously saved code verifier"
+    keeps_transaction = True  # the attempt is on record
 
 
 class ReauthenticationNeeded(DomainError):

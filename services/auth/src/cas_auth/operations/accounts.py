@@ -194,7 +194,11 @@ def update_user(
             found = authenticate(session, user_id=user_id, session_id=session_id, now=now)
         _demand_second_factor(found)
         stored = found.user.password_hash
-        password_hash = _new_password_hash(tools, stored, change)
+        try:
+            password_hash = _new_password_hash(tools, stored, change)
+        except CurrentPasswordInvalid:
+            _record_doubt(database, found, "current_password", origin=origin, now=now)
+            raise
     with database.transaction() as session:
         found = authenticate(session, user_id=user_id, session_id=session_id, now=now, lock=True)
         if change.email is not None or change.password is not None:
@@ -203,7 +207,11 @@ def update_user(
             add_audit_entry, session, actor_id=user_id, session_id=session_id, origin=origin, now=now
         )
         if password_hash is not None:
-            _reauthenticate(session, tools, found, change, stored=stored, now=now)
+            try:
+                _reauthenticate(session, tools, found, change, stored=stored, now=now)
+            except ReauthenticationNotValid:
+                record(AuditAction.VERIFICATION_FAILED, traits={"reason": "nonce"})
+                raise
             _change_password(session, tools, found, password_hash, now=now)
             record(AuditAction.USER_UPDATED_PASSWORD)
         if change.email is not None:
@@ -212,6 +220,22 @@ def update_user(
             found.user.merge_metadata(change.data, now=now)
         record(AuditAction.USER_MODIFIED)
         return found.user
+
+
+def _record_doubt(
+    database: Database, found: UserSession, reason: str, *, origin: Origin, now: datetime
+) -> None:
+    """Put on record that whoever sits in front of a session could not prove to be its owner."""
+    with database.transaction() as session:
+        add_audit_entry(
+            session,
+            AuditAction.VERIFICATION_FAILED,
+            actor_id=found.user_id,
+            session_id=found.id,
+            origin=origin,
+            now=now,
+            traits={"reason": reason},
+        )
 
 
 def _demand_second_factor(found: UserSession) -> None:

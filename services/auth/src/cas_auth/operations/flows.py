@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from cas_auth.credentials.one_time import auth_code, digest
 from cas_auth.credentials.tokens import Grant, ProviderTokens
-from cas_auth.domain.audit import Origin
+from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.pkce import Challenge
 from cas_auth.domain.refusals import BadCodeVerifier, FlowStateExpired, FlowStateNotFound, InvalidRequest
 from cas_auth.domain.sessions import AuthMethod
 from cas_auth.models import FlowState
 from cas_auth.operations.sessions import start_session
 from cas_auth.operations.tools import Tools
+from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.one_time_tokens import delete_flow, lock_flow_by_code
 from cas_auth.repository.users import lock_user
 
@@ -88,6 +89,14 @@ def exchange_code(
     if flow.is_expired(now):
         raise FlowStateExpired
     if not flow.challenge.is_met_by(verifier):
+        add_audit_entry(
+            session,
+            AuditAction.VERIFICATION_FAILED,
+            actor_id=flow.user_id,
+            origin=origin,
+            now=now,
+            traits={"reason": "code_verifier"},
+        )
         raise BadCodeVerifier
     user = lock_user(session, user_id=flow.user_id)
     if user is None:

@@ -107,7 +107,7 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
     if found is None:
         raise RefreshTokenNotFound
     if found.user.is_banned(now):
-        raise BannedFromSigningIn
+        raise refuse_sign_in(session, BannedFromSigningIn(), actor_id=found.user_id, origin=origin, now=now)
     if why := session_expiry(session, tools, found, now=now):
         _revoke(session, found, origin=origin, now=now, reason=why.name.lower())
         raise SessionExpired(why)

@@ -10,7 +10,7 @@ from cas_auth.domain.accounts import Agreement, lookup_email
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.mails import MailKind
 from cas_auth.domain.one_time_tokens import KINDS_OF, METHOD_OF, TokenKind, VerifyType
-from cas_auth.domain.refusals import TokenExpired, UserBanned
+from cas_auth.domain.refusals import BannedFromVerifying, TokenExpired
 from cas_auth.operations.flows import issue_code
 from cas_auth.operations.mails import request_mail
 from cas_auth.operations.one_time import Redeemed, redeem_code, redeem_link
@@ -54,7 +54,7 @@ def verify_link(
 
     :param to_flow: leave the session to the client that asked for the link, where it keeps a secret for that.
     :raises TokenExpired: the link is too old, used, replaced by a newer one, or no link of ours.
-    :raises UserBanned: the user is banned.
+    :raises BannedFromVerifying: the user is banned.
     """
     redeemed = redeem_link(session, tools, link=link, kinds=KINDS_OF[verify_type], now=now)
     if redeemed is not None and not to_flow:
@@ -75,7 +75,7 @@ def verify_code(
     """Take what a code proves that was mailed to `email` and typed. An unknown address is answered like a wrong code.
 
     :raises TokenExpired: the code is wrong, too old, used, or was guessed at too often.
-    :raises UserBanned: the user is banned.
+    :raises BannedFromVerifying: the user is banned.
     """
     redeemed = redeem_code(
         session, tools, address=lookup_email(email), code=code, kinds=KINDS_OF[verify_type], now=now
@@ -93,7 +93,8 @@ def _accept(
         raise TokenExpired
     user = redeemed.user
     if user.is_banned(now):
-        raise UserBanned
+        add_audit_entry(session, AuditAction.LOGIN_FAILED, actor_id=user.id, origin=origin, now=now)
+        raise BannedFromVerifying
     if redeemed.kind in _CHANGES:
         if not _agree_to_change(session, tools, redeemed, now=now):
             return HalfChanged()
