@@ -180,6 +180,19 @@ class TestWorker:
         worker.release()
         assert worker.process.wait(20) == 0
         assert worker.runs("a-done") == 1
+        assert not [event for event in worker.events() if "Restoring" in event["event"]]
+        assert worker.backlog("hold") == 0
+
+    def test_leaves_what_it_has_not_begun_to_others(self, worker):
+        worker.start()
+        for number in range(3):
+            worker.wake("hold", name=str(number))
+        until(lambda: sum(worker.runs(str(number)) for number in range(3)) == 2)
+        worker.process.terminate()
+        worker.release()
+        assert worker.process.wait(20) == 0
+        assert worker.backlog("hold") == 1
+        assert sum(worker.runs(str(number)) for number in range(3)) == 2
 
     def test_writes_one_json_object_per_line(self, worker):
         worker.start()
@@ -205,6 +218,18 @@ class TestBroker:
         with pytest.raises(Unavailable):
             celery.tasks["small.note"].backlog()
         assert time.monotonic() - began < 5
+
+    def test_that_is_away_keeps_no_worker_from_stopping(self, tmp_path):
+        with RedisServer(tmp_path / "redis") as server:
+            worker = SmallWorker(tmp_path, server.url()).start()
+            try:
+                server.process.kill()
+                until(lambda: any("Trying again" in event["event"] for event in worker.events()), within=20)
+                worker.process.terminate()
+                assert worker.process.wait(20) == 0
+            finally:
+                worker.kill()
+                worker.celery.close()
 
     def test_that_comes_back_is_used_again_by_both_sides(self, tmp_path):
         with RedisServer(tmp_path / "redis") as server:

@@ -44,6 +44,10 @@ HEALTH_CHECK_INTERVAL = 4
 # Seconds. Children have that long to start on a machine that is busy.
 CHILD_START_TIMEOUT = 30.0
 
+# Seconds. How often a worker that was told to stop looks whether it can; and how long the last message it asked for
+# may still be on its way: kombu asks for one second at a time.
+STOP_CHECK_INTERVAL = 0.1
+LAST_MESSAGE = 1.2
 BROKER_AWAY = (OperationalError, RedisError, OSError)
 
 log = structlog.get_logger(__name__)
@@ -210,27 +214,50 @@ def run_worker(app: Celery[Task], *, concurrency: int) -> None:
         without_heartbeat=True,
     )
     worker.start()
+    signal.setitimer(signal.ITIMER_REAL, 0)  # it would kill an interpreter that has put its handlers away
     log.info("worker_stopped")
     sys.exit(worker.exitcode)
 
 
 class _Worker(Worker):
-    """Celery's program with two signals, and nothing printed between the log lines."""
+    """Celery's program with two signals, a stop of its own, and nothing printed between the log lines.
 
-    _told_to_stop = False
+    Told to stop while tasks run, Celery may wait 30 s for results that came in and repeat their tasks. So this first
+    takes no more messages, lets the loop deliver what runs, and tells Celery only when nothing is left.
+    """
+
+    _told_at: float | None = None
 
     def install_platform_tweaks(self, worker: Any) -> None:
         """Stop after what runs at the first signal, at once at the second."""
         del worker
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGALRM, self._end_when_idle)
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Have the consumer ask for no more messages once we stop; comes again with every new connection."""
+        qos = consumer.task_consumer.channel.qos
+        has_room = qos.can_consume
+        qos.can_consume = lambda: self._told_at is None and has_room()
+        super().on_consumer_ready(consumer)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._told_to_stop:
+        if self._told_at is not None:
             state.should_terminate = EX_FAILURE  # type: ignore[assignment]
-        self._told_to_stop = True
-        state.should_stop = EX_OK  # type: ignore[assignment]
+            return
+        self._told_at = time.monotonic()
+        # A timer of the system: without a broker, Celery's own loop does not turn.
+        signal.setitimer(signal.ITIMER_REAL, STOP_CHECK_INTERVAL, STOP_CHECK_INTERVAL)
+
+    def _end_when_idle(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        waited = time.monotonic() - (self._told_at or 0.0)
+        is_idle = waited > LAST_MESSAGE and not state.reserved_requests
+        # Without a broker nobody notices that a task is done; by its time limit it is.
+        if is_idle or waited > self.app.conf.task_time_limit:
+            state.should_stop = EX_OK  # type: ignore[assignment]
 
 
 def _keep_logging(**_: object) -> None:
