@@ -36,6 +36,7 @@ from cas_auth.rest.schemas import UserOut
 from cas_auth.tasks import MAIL_QUEUE, SEND_MAIL, WOKEN, sweep_mails, wake_for_mail
 from cas_kit.db import Database
 from cas_kit.outbox import Relay
+from cas_kit.testing import until
 from cas_kit.worker import create_celery, task_named
 
 ADA = "ada@example.com"
@@ -339,8 +340,7 @@ class TestInterruption:
         with ThreadPoolExecutor(2) as pool:
             first = pool.submit(post.send, First(), mail_id, NOW)
             first.add_done_callback(lambda _: first_done.set())
-            while post.row(mail_id).attempts == 0:
-                pass
+            until(lambda: post.row(mail_id).attempts)
             second = pool.submit(post.send, Second(), mail_id, NOW + LEASE)
             first.result(20)
             second.result(20)
