@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -43,16 +44,26 @@ def email():
 
 
 @pytest.fixture
-def codes(stack):
-    """Read the code in the first mail to an address, once it has come."""
+def first_mail(stack):
+    """Read the first mail to an address, once it has come."""
 
     def read(address):
-        mails = until(
-            lambda: httpx.get(f"{stack.urls['mail']}/api/messages", params={"to": address}).json(), within=15
-        )
-        return re.search(r"^ *(\d{6})$", mails[-1]["text"], re.MULTILINE)[1]
+        mailbox = f"{stack.urls['mail']}/api/messages"
+        return until(lambda: httpx.get(mailbox, params={"to": address}).json(), within=15)[-1]["text"]
 
     return read
+
+
+@pytest.fixture
+def codes(first_mail):
+    """Read the code in the first mail to an address."""
+    return lambda address: re.search(r"^ *(\d{6})$", first_mail(address), re.MULTILINE)[1]
+
+
+@pytest.fixture
+def links(first_mail):
+    """Read the link in the first mail to an address."""
+    return lambda address: re.search(r"^https?:\S+$", first_mail(address), re.MULTILINE)[0]
 
 
 def sign_up(client, email, **data):
@@ -151,6 +162,32 @@ class TestMails:
         client.verify_otp({"email": email, "token": codes(email), "type": "recovery"})
         client.update_user({"password": "chosen after recovery"})
         new_client().sign_in_with_password({"email": email, "password": "chosen after recovery"})
+
+
+class TestPkce:
+    def test_only_the_client_that_asked_can_use_the_link(self, new_client, email, links):
+        client = new_client(flow_type="pkce")
+        client.sign_in_with_otp({"email": email})
+        opened = httpx.post(links(email))
+        code = parse_qs(urlsplit(opened.headers["location"]).query)["code"][0]
+        other = new_client(flow_type="pkce")
+        other.sign_in_with_otp({"email": f"other-{email}"})
+        with refused("bad_code_verifier"):
+            other.exchange_code_for_session({"auth_code": code})
+        assert client.exchange_code_for_session({"auth_code": code}).user.email == email
+
+
+class TestProviders:
+    def test_somebody_signs_in_with_a_token_of_the_provider(self, client, provider, email):
+        provider.add_person(email, email=email, email_verified=True, name="Grace Hopper")
+        token = provider.id_token(email)
+        user = client.sign_in_with_id_token({"provider": "google", "token": token}).user
+        assert (user.email, user.app_metadata["provider"]) == (email, "google")
+        assert [identity.provider for identity in client.get_user_identities().identities] == ["google"]
+
+    def test_the_browser_is_sent_to_the_provider(self, client, provider):
+        started = client.sign_in_with_oauth({"provider": "google"})
+        assert httpx.get(started.url).headers["location"].startswith(f"{provider.issuer}/authorize")
 
 
 class TestVisitors:
