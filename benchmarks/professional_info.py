@@ -4,33 +4,20 @@ Run with `make bench`. CPU per request and throughput are taken while eight clie
 at a fixed rate; all are medians of interleaved rounds. The ratios matter; absolute times are this machine's.
 """
 
-import argparse
-import os
-import statistics
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from benchmarks.load import CpuMeter, Result, Target, attack, cpu_of, wait_for
+from benchmarks.load import CpuMeter, Result, Target, attack, cpu_of
 from benchmarks.pgbench import pgbench
-from cas_local.ports import free_port
-from cas_local.process import Process
+from benchmarks.rounds import Measure, interleaved, options
+from benchmarks.servers import PASSWORD, generous_stack, naive_server
 from cas_local.stack import Stack
 
-PASSWORD = "correct horse battery staple"
 PEOPLE = 10
-# One machine sends everything; limits have tests of their own.
-GENEROUS_LIMITS = {
-    "CAS_AUTH_SIGNUP_LIMIT_PER_IP": "1000000/minute",
-    "CAS_GATEWAY_IP_LIMIT": "1000000",
-    "CAS_GATEWAY_USER_LIMIT": "1000000",
-}
-WARM_UP_SECONDS = 3
 TEMPLATE: dict[str, Any] = {
     "role_type": "tutor",
     "subjects": ["Mathematics", "Physics", "Computer Science"],
@@ -54,31 +41,21 @@ UPDATE role_details SET version = version + 1, updated_at = now()
 WHERE profile_id = '{user_id}' AND role_type = 'tutor';
 COMMIT;
 """
-Measure = Callable[[int | None, int], Result]  # from the rate (None: as fast as it goes) and the seconds
 
 
 def main() -> None:
     """Measure and print one table for reading and one for saving."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--rate", type=int, default=100, help="requests per second, for latencies (default: %(default)s)"
-    )
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement (default: %(default)s)")
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="interleaved repetitions (default: %(default)s)"
-    )
-    options = parser.parse_args()
-    os.environ |= GENEROUS_LIMITS  # noqa: TID251
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "data") as stack:
+    chosen = options(__doc__, rate=100)
+    with tempfile.TemporaryDirectory() as folder, generous_stack(Path(folder)) as stack:
         people = [sign_up(stack, number) for number in range(PEOPLE)]
-        with naive_server(stack, Path(folder)) as naive:
+        with naive_server("benchmarks.naive", stack, Path(folder)) as naive:
             for person in people:
                 register(naive[0], person)
             bench = Bench(stack, naive, people)
             for title, ways in (("GET", bench.reading()), ("PATCH", bench.saving())):
                 report(
                     title,
-                    **interleaved(ways, rate=options.rate, seconds=options.seconds, rounds=options.rounds),
+                    **interleaved(ways, rate=chosen.rate, seconds=chosen.seconds, rounds=chosen.rounds),
                 )
 
 
@@ -103,31 +80,6 @@ def register(naive_url: str, person: Mapping[str, str]) -> None:
     }
     headers = {"Authorization": person["Authorization"]}
     httpx.post(f"{naive_url}/professional-info", json=body, headers=headers).raise_for_status()
-
-
-@contextmanager
-def naive_server(stack: Stack, folder: Path) -> Iterator[tuple[str, int]]:
-    """Run the naive service in a database of its own; its address and process id."""
-    port = free_port()
-    with stack.postgres.connect() as connection:
-        connection.execute("CREATE DATABASE naive")
-    environment = {
-        "DATABASE_URL": stack.postgres.url("naive"),
-        "JWKS_URL": f"{stack.urls['auth']}/auth/v1/.well-known/jwks.json",
-        "ISSUER": f"{stack.url}/auth/v1",
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }
-    command = [
-        sys.executable, "-m", "uvicorn", "benchmarks.naive:app", "--port", str(port),
-    ]  # fmt: skip
-    server = Process("naive", command, log=folder / "naive.log", environment=environment)
-    url = f"http://127.0.0.1:{port}"
-    server.start()
-    try:
-        wait_for(f"{url}/openapi.json")
-        yield url, server.pid
-    finally:
-        server.stop()
 
 
 class Bench:
@@ -190,31 +142,6 @@ def account_database(stack: Stack) -> str:
     """The address of the account service's schema."""
     password = stack.credentials.database_passwords["account"]
     return stack.postgres.url("cas", user="cas_account", password=password)
-
-
-def interleaved(
-    ways: Mapping[str, Measure], *, rate: int, seconds: int, rounds: int
-) -> dict[str, dict[str, Result]]:
-    """Medians over rounds in which each way has its turn, kept busy and at a fixed rate."""
-    for measure in ways.values():
-        measure(None, WARM_UP_SECONDS)
-    results: dict[str, dict[str, list[Result]]] = {"busy": {}, "paced": {}}
-    for number in range(1, rounds + 1):
-        for way, measure in ways.items():
-            print(f"round {number}: {way}", file=sys.stderr)
-            for kind, pace in (("busy", None), ("paced", rate)):
-                results[kind].setdefault(way, []).append(measure(pace, seconds))
-    return {kind: {way: median(found) for way, found in by_way.items()} for kind, by_way in results.items()}
-
-
-def median(results: list[Result]) -> Result:
-    """Each figure's median."""
-    return Result(
-        per_second=statistics.median(result.per_second for result in results),
-        p50=statistics.median(result.p50 for result in results),
-        p99=statistics.median(result.p99 for result in results),
-        cpu={group: statistics.median(result.cpu[group] for result in results) for group in results[0].cpu},
-    )
 
 
 def report(title: str, *, busy: Mapping[str, Result], paced: Mapping[str, Result]) -> None:
