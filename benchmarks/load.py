@@ -3,12 +3,15 @@
 import base64
 import json
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -86,16 +89,54 @@ def attack(targets: Sequence[Target], *, rate: int | None, seconds: int, meter: 
     lines = "".join(target.line() + "\n" for target in targets).encode()
     with meter.running():
         raw = subprocess.run(command, input=lines, capture_output=True, check=True).stdout
-    rendered = subprocess.run([vegeta, "report", "-type=json"], input=raw, capture_output=True, check=True)
-    report = json.loads(rendered.stdout)
-    if report["success"] < 1:
-        raise RuntimeError(f"not every answer was 2xx: {report['status_codes']} {report['errors'][:3]}")
+    report = _report(raw)
     return Result(
         per_second=report["throughput"],
         p50=report["latencies"]["50th"] / 1e6,
         p99=report["latencies"]["99th"] / 1e6,
         cpu=meter.per_request(report["requests"]),
     )
+
+
+def _report(results: bytes) -> dict[str, Any]:
+    """What vegeta says of these results.
+
+    :raises RuntimeError: an answer was not 2xx.
+    """
+    command = [find_vegeta(), "report", "-type=json"]
+    rendered = subprocess.run(command, input=results, capture_output=True, check=True)
+    report: dict[str, Any] = json.loads(rendered.stdout)
+    if report["success"] < 1:
+        raise RuntimeError(f"not every answer was 2xx: {report['status_codes']} {report['errors'][:3]}")
+    return report
+
+
+@dataclass(slots=True)
+class Crowd:
+    """What a steady attack showed once it is over."""
+
+    per_second: float = 0.0
+
+
+@contextmanager
+def steady_attack(targets: Sequence[Target], *, clients: int) -> Iterator[Crowd]:
+    """Keep `clients` sending `targets` without a pause for as long as the block runs.
+
+    :raises RuntimeError: an answer was not 2xx.
+    """
+    vegeta, crowd = find_vegeta(), Crowd()
+    command = [vegeta, "attack", "-format=json", "-rate=0", f"-max-workers={clients}", "-timeout=10s"]
+    with tempfile.TemporaryDirectory() as folder:
+        lines, results = Path(folder) / "targets", Path(folder) / "results"
+        lines.write_text("".join(target.line() + "\n" for target in targets))
+        process = subprocess.Popen([*command, f"-targets={lines}", f"-output={results}"])
+        try:
+            yield crowd
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        report = _report(results.read_bytes())
+    crowd.per_second = report["throughput"]
 
 
 def find_vegeta() -> str:

@@ -1,6 +1,8 @@
 """Passwords, signing keys and refresh tokens."""
 
 import base64
+import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
-from cas_auth.credentials.passwords import PasswordHasher
+from cas_auth.credentials.passwords import NICENESS, PasswordHasher
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_auth.domain.refusals import InvalidRequest, RefreshTokenNotFound
 from cas_kit.errors import Unavailable
@@ -60,17 +62,33 @@ class TestPasswordHasher:
 
     def test_refuses_at_once_when_too_many_wait(self):
         hasher = PasswordHasher(concurrency=1, waiting=1)
-        with hasher._place(), ThreadPoolExecutor(1) as threads:
+        free = threading.Event()
+        with ThreadPoolExecutor(2) as threads:
+            running = threads.submit(hasher._run, free.wait, 10)
             waiting = threads.submit(hasher.hash, "secret")
             until(lambda: hasher._places._value == 0)
             with pytest.raises(Unavailable) as refusal:
                 hasher.hash("secret")
-            assert not waiting.done()
             assert refusal.value.retry_after.total_seconds() == 1
-            threading.Thread(target=hasher._cores.release).start()
+            assert not waiting.done()
+            free.set()
+            assert running.result()
             assert waiting.result(timeout=10)
-            hasher._cores.acquire()
         assert hasher.hash("secret")
+
+    def test_gives_its_place_back_when_something_breaks(self):
+        hasher = PasswordHasher(concurrency=1, waiting=0)
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                hasher._run(divmod, 1, 0)
+        assert hasher.hash("secret")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives threads priorities of their own")
+    def test_lets_others_go_first(self):
+        def niceness():
+            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+        assert self.hasher._run(niceness) == niceness() + NICENESS
 
 
 class TestEncryptionKey:

@@ -384,7 +384,7 @@ class TestErrors:
 
     def test_too_many_hashes_at_once(self, start):
         auth = start(hash_concurrency=1, hash_waiting=0)
-        with auth.service.app.state.dependencies.tools.hasher._place():
+        with auth.service.app.state.dependencies.tools.hasher._places:
             answer = auth.sign_in()
         assert refused(answer, 503, "unexpected_failure")
         assert answer.headers["retry-after"] == "1"

@@ -31,6 +31,9 @@ from cas_kit.telemetry import configure_logging
 KEEP_ALIVE = timedelta(seconds=75)
 RESTART_PAUSE = timedelta(seconds=1)
 LAST_WAIT = timedelta(seconds=2)
+# How long a thread may compute while others wait for the interpreter. A request changes threads several times, and with
+# Python's own 5 ms each change behind a busy thread shows in the slowest answers (benchmarks/README.md).
+SWITCH_INTERVAL = timedelta(milliseconds=1)
 
 log = structlog.get_logger(__name__)
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -137,6 +140,7 @@ def _shared_commands(package: str, build: Callable[[Settings], Service]) -> Sequ
 def serve(service: Service, settings: ServiceSettings) -> None:
     """Serve until SIGTERM or SIGINT, then drain: refuse readiness, wait, finish what runs, stop."""
     stop = threading.Event()
+    sys.setswitchinterval(SWITCH_INTERVAL.total_seconds())
     service.prepare()
     service.rpc.start(host=settings.host, port=settings.grpc_port)
     threads = [_start(name, work, stop) for name, work in _background(service, stop)]

@@ -156,8 +156,8 @@ class Settings(ServiceSettings):
     # Whose tokens administer users: values of the `role` claim.
     admin_roles: tuple[str, ...] = ("service_role", "supabase_admin")
 
-    # Each running hash takes one core and 19 MiB.
-    hash_concurrency: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    # Each running hash takes one core and 19 MiB. One core stays free for everybody else.
+    hash_concurrency: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) - 1), ge=1)
     # Callers beyond this are refused at once. Every one waits in a request thread, of which there are 40.
     hash_waiting: int = Field(default=16, ge=0, le=32)
 
