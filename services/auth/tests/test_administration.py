@@ -14,22 +14,20 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
 from cas_auth.domain.accounts import canonical_phone
+from cas_auth.domain.administration import AdminRefused, PhoneExists, UserIdExists
 from cas_auth.domain.audit import AuditAction
 from cas_auth.domain.bans import NO_BAN, ban_length
 from cas_auth.domain.mails import MailKind
 from cas_auth.domain.one_time_tokens import TokenKind
 from cas_auth.domain.refusals import (
-    AdminRefused,
     BadJwt,
     BannedFromSigningIn,
     EmailExists,
     EmailNotConfirmed,
     InvalidCredentials,
     InvalidRequest,
-    PhoneExists,
     RefreshTokenNotFound,
     SessionNotFound,
-    UserIdExists,
     UserNotFound,
     WeakPassword,
 )

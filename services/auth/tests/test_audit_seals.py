@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -429,6 +430,14 @@ class TestCommand:
 
 
 class TestRunning:
+    def test_seals_while_the_service_serves(self, auth, verify):
+        auth.sign_up()
+        periodic = {periodic.name: periodic for periodic in auth.service.periodic}["audit-sealer"]
+        assert periodic.every <= timedelta(seconds=1)
+        periodic.job()
+        verdict = verify()
+        assert (verdict.waiting, verdict.findings, verdict.head.position) == (0, [], 2)
+
     def test_waits_for_the_next_time_while_the_database_is_away(self, seals):
         class Away:
             def transaction(self):

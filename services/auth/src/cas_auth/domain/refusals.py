@@ -62,15 +62,6 @@ class BannedFromVerifying(UserBanned):
     keeps_transaction = True  # the attempt is on record
 
 
-class AdminRefused(DomainError):
-    """Somebody whose token does not administer users; the attempt is on record."""
-
-    kind = Kind.FORBIDDEN
-    code = "not-admin"
-    sentence = "User not allowed"
-    keeps_transaction = True
-
-
 class UserNotFound(DomainError):
     kind = Kind.NOT_FOUND
     code = "user-not-found"
@@ -148,18 +139,6 @@ class EmailExists(DomainError):
     kind = Kind.INVALID
     code = "email-exists"
     sentence = "A user with this email address has already been registered"
-
-
-class PhoneExists(DomainError):
-    kind = Kind.INVALID
-    code = "phone-exists"
-    sentence = "Phone number already registered by another user"
-
-
-class UserIdExists(DomainError):
-    kind = Kind.INVALID
-    code = "user-already-exists"
-    sentence = "A user with this id already exists"
 
 
 class SamePassword(DomainError):

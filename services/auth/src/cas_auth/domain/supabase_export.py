@@ -89,8 +89,7 @@ class ImportedUser:
         row = _Row(columns)
         if row.flag("is_sso_user"):
             raise RowRefused("signs in by SAML, which is not offered here")
-        is_deleted = row.instant("deleted_at") is not None
-        kept = row if not is_deleted else _Row({})
+        kept = _Row({}) if row.instant("deleted_at") else row
         created_at = row.instant("created_at") or EPOCH
         return cls(
             id=row.id("id"),

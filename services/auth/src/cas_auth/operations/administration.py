@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from cas_auth.credentials.imported_hashes import check_hash
 from cas_auth.domain.accounts import ROLE_MAX_CHARACTERS, canonical_email, canonical_phone
+from cas_auth.domain.administration import AdminRefused
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.bans import NO_BAN, ban_length
 from cas_auth.domain.factors import FactorNotFound
-from cas_auth.domain.refusals import AdminRefused, BadJwt, InvalidRequest, UserNotFound
+from cas_auth.domain.refusals import BadJwt, InvalidRequest, UserNotFound
 from cas_auth.domain.user_list import UserCursor, UserMatch
 from cas_auth.models import Factor, User
 from cas_auth.operations.factors import remove_factor

@@ -129,10 +129,7 @@ def generate_link(database: Database, tools: Tools, *, wanted: LinkRequest, act:
         secret = make_token(session, tools, user, _TOKENS[kind], address=address, now=act.now)
         _stamp(user, kind, now=act.now)
         act.record(session, _ACTIONS[kind], user.id, link=kind)
-    settings = tools.settings
-    redirect_to = allowed_redirect(
-        wanted.redirect_to, site_url=settings.site_url, patterns=settings.redirect_urls
-    )
+    redirect_to = _redirect_to(tools, wanted.redirect_to)
     return GeneratedLink(
         user=user,
         type=kind,
@@ -225,6 +222,11 @@ def _address(
         delete_tokens(session, user_id=user.id, kinds=KINDS_OF[VerifyType.EMAIL_CHANGE])
         user.ask_for_email(new, now=now)
     return current if kind is LinkType.EMAIL_CHANGE_CURRENT else new
+
+
+def _redirect_to(tools: Tools, wanted: str | None) -> str:
+    settings = tools.settings
+    return allowed_redirect(wanted, site_url=settings.site_url, patterns=settings.redirect_urls)
 
 
 def _stamp(user: User, kind: LinkType, *, now: datetime) -> None:

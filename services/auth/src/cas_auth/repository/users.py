@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata, email_identity_data
-from cas_auth.domain.refusals import EmailExists, PhoneExists, UserIdExists, UserNotFound
+from cas_auth.domain.administration import PhoneExists, UserIdExists
+from cas_auth.domain.refusals import EmailExists, UserNotFound
 from cas_auth.models import Identity, User
 from cas_auth.repository.loading import WHOLE_USER
 
