@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
+from redis import Redis
 from sqlalchemy import delete, select, update
 
 from cas_auth.credentials.keys import KeyRing
@@ -299,7 +300,14 @@ def bearer(access_token: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def start(database, auth_settings) -> Iterator[Callable[..., Running]]:
+def empty_redis(redis_server) -> None:
+    """What other tests counted does not count here."""
+    with Redis.from_url(redis_server.url()) as redis:
+        redis.flushdb()
+
+
+@pytest.fixture
+def start(database, auth_settings, empty_redis) -> Iterator[Callable[..., Running]]:
     """Start a service with settings of its own: `start(email_auto_confirm=False)`."""
     services: list[Service] = []
 
