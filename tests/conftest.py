@@ -1,6 +1,7 @@
 """One whole system for everything that is tested through the gateway, and people who use it."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from cas_local.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from cas_local.stack import Stack
 
 HERE = Path(__file__).parent
-THROUGH_THE_GATEWAY = (HERE / "integration", HERE / "clients")
+THROUGH_THE_GATEWAY = (HERE / "integration", HERE / "clients", HERE / "authorisation")
 # Everybody here comes from one address, and some of them type very fast.
 GENEROUS = "1000000/minute"
 SETTINGS = {
@@ -92,6 +93,14 @@ def strict_stack(tmp_path_factory: pytest.TempPathFactory, provider: OidcProvide
     data = tmp_path_factory.mktemp("strict-stack")
     with running_stack(data, provider, CAS_AUTH_EMAIL_AUTO_CONFIRM="false") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def service_token(stack: Stack) -> str:
+    """What administers users."""
+    command = stack.services["auth"].command("service-token")
+    made = subprocess.run(command, env=stack.environments["auth"], capture_output=True, text=True, check=True)
+    return made.stdout.strip()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Runs the unmodified clients of Supabase against the system."""
 
-import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -28,11 +27,3 @@ def run_js(stack: Stack, packages: None) -> Callable[..., None]:
 def mailboxes(stack: Stack) -> dict[str, str]:
     """Where the files of tests read mails."""
     return {"CAS_MAIL_URL": stack.urls["mail"]}
-
-
-@pytest.fixture(scope="session")
-def service_token(stack: Stack) -> str:
-    """What administers users."""
-    command = stack.services["auth"].command("service-token")
-    made = subprocess.run(command, env=stack.environments["auth"], capture_output=True, text=True, check=True)
-    return made.stdout.strip()

@@ -1,0 +1,141 @@
+"""Who may do what: one row for each operation of every service, read by test_rest.py.
+
+`own` operations are about the caller and need no id; `owned` ones name a thing in the path, which is the caller's,
+another person's, or missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Access(StrEnum):
+    PUBLIC = "public"
+    PERSON = "person"  # whoever is signed in, about themselves
+    ADMINISTRATOR = "administrator"  # a program with a service token
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What happens to whom.
+
+    :param ok: what whoever is let in gets; also 4xx, when the request goes no further for another reason.
+    :param thing: the parameter of the path that names something which has an owner.
+    :param other: what another person's thing gets, `missing` what none gets.
+    :param program: what a service token gets where people are meant.
+    :param once: the request uses up the caller or the thing, so that everybody needs a new one.
+    """
+
+    access: Access
+    ok: int = 200
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    thing: str | None = None
+    other: int = 404
+    missing: int = 404
+    program: int | None = None
+    once: bool = False
+
+
+def public(**request: Any) -> Row:
+    return Row(access=Access.PUBLIC, **request)
+
+
+def own(**request: Any) -> Row:
+    return Row(access=Access.PERSON, **request)
+
+
+def owned(thing: str, **request: Any) -> Row:
+    return Row(access=Access.PERSON, thing=thing, **request)
+
+
+def admin(**request: Any) -> Row:
+    return Row(access=Access.ADMINISTRATOR, **request)
+
+
+NOBODY = "nobody@example.com"  # another one in each request: attempts are counted by address
+TUTOR = {"role_type": "tutor"}
+
+AUTH = {
+    # ---- for everybody ----
+    "GET /auth/v1/.well-known/jwks.json": public(),
+    "GET /auth/v1/.well-known/openid-configuration": public(),
+    "GET /auth/v1/health": public(),
+    "GET /auth/v1/settings": public(),
+    "GET /auth/v1/authorize": public(query={"provider": "nobody"}, ok=400),
+    "GET /auth/v1/callback": public(query={"state": "unknown", "code": "x"}, ok=303),
+    "POST /auth/v1/callback": public(body={"state": "unknown", "code": "x"}, ok=303),
+    "POST /auth/v1/signup": public(body={"email": NOBODY, "password": "short"}, ok=422),
+    "POST /auth/v1/token": public(
+        query={"grant_type": "password"}, body={"email": NOBODY, "password": "wrong one"}, ok=400
+    ),
+    "POST /auth/v1/recover": public(body={"email": NOBODY}),
+    "POST /auth/v1/otp": public(body={"email": NOBODY, "create_user": False}),
+    "POST /auth/v1/magiclink": public(body={"email": "no address"}, ok=400),
+    "POST /auth/v1/resend": public(body={"email": NOBODY, "type": "signup"}),
+    "GET /auth/v1/verify": public(query={"type": "signup", "token": "unknown"}),
+    "POST /auth/v1/verify": public(body={"type": "email", "email": NOBODY, "token": "123456"}, ok=403),
+    # ---- for a person ----
+    "GET /auth/v1/user": own(),
+    "PUT /auth/v1/user": own(body={"data": {"nickname": "Ada"}}),
+    "GET /auth/v1/reauthenticate": own(),
+    "POST /auth/v1/logout": own(ok=204, once=True),
+    "GET /auth/v1/user/sessions": own(),
+    "DELETE /auth/v1/user/sessions/{session_id}": owned("session_id", ok=204, once=True),
+    "GET /auth/v1/user/identities/authorize": own(query={"provider": "nobody"}, ok=400),
+    "DELETE /auth/v1/user/identities/{identity_id}": owned("identity_id", ok=422, other=422, missing=422),
+    "POST /auth/v1/factors": own(body={"factor_type": "totp", "friendly_name": "phone"}, once=True),
+    "DELETE /auth/v1/factors/{factor_id}": owned("factor_id", once=True),
+    "POST /auth/v1/factors/{factor_id}/challenge": owned("factor_id", once=True),
+    "POST /auth/v1/factors/{factor_id}/verify": owned(
+        "factor_id",
+        body={"challenge_id": "00000000-0000-4000-8000-000000000000", "code": "000000"},
+        ok=422,
+        once=True,
+    ),
+    # Not offered, and said so to nobody but those who could have used it.
+    "GET /auth/v1/factors/recovery-codes": own(ok=422),
+    "POST /auth/v1/factors/recovery-codes": own(ok=422),
+    "DELETE /auth/v1/factors/recovery-codes": own(ok=422),
+    "POST /auth/v1/factors/recovery-codes/verify": own(ok=422),
+    "POST /auth/v1/factors/recovery-codes/regenerate": own(ok=422),
+    # ---- for administrators ----
+    "GET /auth/v1/admin/audit": admin(),
+    "GET /auth/v1/admin/users": admin(),
+    "POST /auth/v1/admin/users": admin(body={"email": "no address"}, ok=400),
+    "GET /auth/v1/admin/users/{user_id}": admin(thing="user_id"),
+    "PUT /auth/v1/admin/users/{user_id}": admin(thing="user_id", body={"user_metadata": {"seen": True}}),
+    "DELETE /auth/v1/admin/users/{user_id}": admin(thing="user_id", body={}, once=True),
+    "GET /auth/v1/admin/users/{user_id}/factors": admin(thing="user_id"),
+    "DELETE /auth/v1/admin/users/{user_id}/factors/{factor_id}": admin(thing="factor_id", once=True),
+    "POST /auth/v1/admin/generate_link": admin(body={"type": "recovery", "email": NOBODY}, ok=404),
+    "POST /auth/v1/invite": admin(body={"email": "no address"}, ok=400),
+}
+
+ACCOUNT = {
+    "GET /api/health": public(),
+    "GET /api/taxonomy": public(query={"kind": "levels"}, program=401),
+    "GET /api/profile": own(),
+    "POST /api/profile": own(body={"city": "Leeds"}),
+    "PATCH /api/profile": own(body={"city": "York"}),
+    "GET /api/account/professional-info": own(query=TUTOR, ok=404),
+    "PATCH /api/account/professional-info": own(body=TUTOR | {"subjects": ["Physics"]}, once=True),
+    "POST /api/account/professional-info": own(body=TUTOR, ok=201, once=True),
+    "DELETE /api/account/professional-info": own(query=TUTOR),
+}
+
+ONBOARDING = {
+    "GET /api/onboarding/progress": own(),
+    "POST /api/onboarding/save-progress": own(body=TUTOR | {"step": 1}),
+    "GET /api/onboarding/progress/{role_type}": own(path={"role_type": "agent"}),
+    "DELETE /api/onboarding/progress/{role_type}": own(path={"role_type": "agent"}, once=True),
+}
+
+EXPECTED: Mapping[str, Mapping[str, Row]] = {
+    "auth": AUTH,
+    "account": ACCOUNT,
+    "onboarding": ONBOARDING,
+}
