@@ -22,7 +22,7 @@ MEMORY_KIB = 19_456
 PASSES = 2
 LANES = 1
 # Hashing keeps cores busy for tens of milliseconds; whoever only reads should not have to wait for them.
-NICENESS = 10
+NICENESS = 19
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
