@@ -104,7 +104,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                # Not a session: Linux may share the processor out by session, and priorities count within one only.
+                process_group=0,
             )
         self._group = self._child.pid
 
