@@ -4,13 +4,16 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from tests.integration.person import Person
 
 from cas_kit.testing import Issuer, JwksServer
+from cas_kit.testing.certificates import Authority
 from cas_local.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
+from cas_local.services import SERVICES
 from cas_local.stack import Stack
 
 HERE = Path(__file__).parent
@@ -92,6 +95,26 @@ def strict_stack(tmp_path_factory: pytest.TempPathFactory, provider: OidcProvide
     """A system that has addresses confirmed by mail, as in production."""
     data = tmp_path_factory.mktemp("strict-stack")
     with running_stack(data, provider, CAS_AUTH_EMAIL_AUTO_CONFIRM="false") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whose certificates the services of `encrypted_stack` trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def encrypted_stack(
+    tmp_path_factory: pytest.TempPathFactory, provider: OidcProvider, authority: Authority
+) -> Iterator[Stack]:
+    """A system whose services have certificates."""
+    certificates = {
+        f"CAS_{service.name.upper()}_{name.upper()}": str(file)
+        for service in SERVICES
+        for name, file in asdict(authority.issue(service.name)).items()
+    }
+    with running_stack(tmp_path_factory.mktemp("encrypted-stack"), provider, **certificates) as running:
         yield running
 
 
