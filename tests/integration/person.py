@@ -19,11 +19,11 @@ class Person:
         self.session: dict[str, Any] = {}
 
     @classmethod
-    def sign_up(cls, base_url: str, *, name: str) -> Self:
+    def sign_up(cls, base_url: str, *, name: str, **fields: Any) -> Self:
         person = cls(base_url, email=f"{uuid4().hex}@example.com")
         answer = person.http.post(
             "/auth/v1/signup",
-            json={"email": person.email, "password": PASSWORD, "data": {"full_name": name}},
+            json={**fields, "email": person.email, "password": PASSWORD, "data": {"full_name": name}},
         )
         assert answer.status_code == 200, answer.text
         person._keep(answer.json())
