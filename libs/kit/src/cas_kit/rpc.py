@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -134,43 +135,64 @@ class RpcServer:
 
 
 class _Edge(grpc.ServerInterceptor):
-    """Wraps every unary call: request id, deadline, error mapping, metrics. One interceptor, since each costs time."""
+    """Wraps every call with one request: request id, deadline, error mapping, metrics. One, since each costs time."""
 
     def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Any], details: grpc.HandlerCallDetails
     ) -> Any:
         handler = continuation(details)
-        if handler is None or not handler.unary_unary or details.method.startswith("/grpc.health."):
+        if handler is None or handler.request_streaming or details.method.startswith("/grpc.health."):
             return handler
+        serializers = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.response_streaming:
+            streaming = _answering_with_many(details.method, handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(streaming, **serializers)
         return grpc.unary_unary_rpc_method_handler(
-            _answering(details.method, handler.unary_unary),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
+            _answering(details.method, handler.unary_unary), **serializers
         )
 
 
 def _answering(method: str, behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def answer(request: Any, context: grpc.ServicerContext) -> Any:
-        started = time.perf_counter()
-        offered = dict(context.invocation_metadata()).get(REQUEST_ID)
-        id_token = telemetry.request_id.set(telemetry.new_request_id(str(offered or "")))
-        deadline_token = _deadline.set(_deadline_of(context))
-        status = grpc.StatusCode.OK
-        try:
+        with _answered(method, context):
             return behaviour(request, context)
-        except Exception as error:
-            refusal = error if isinstance(error, DomainError) else InternalError()
-            if refusal is not error:
-                log.exception("rpc_crashed", method=method)
-            status = STATUS[refusal.kind]
-            context.set_trailing_metadata(((ERROR_CODE, refusal.code),))
-            context.abort(status, refusal.detail)
-        finally:
-            telemetry.RPC_SECONDS.labels(method, status.name).observe(time.perf_counter() - started)
-            _deadline.reset(deadline_token)
-            telemetry.request_id.reset(id_token)
 
     return answer
+
+
+def _answering_with_many(
+    method: str, behaviour: Callable[[Any, Any], Iterable[Any]]
+) -> Callable[[Any, Any], Iterator[Any]]:
+    def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        with _answered(method, context):
+            yield from behaviour(request, context)
+
+    return answer
+
+
+@contextmanager
+def _answered(method: str, context: grpc.ServicerContext) -> Iterator[None]:
+    started = time.perf_counter()
+    offered = dict(context.invocation_metadata()).get(REQUEST_ID)
+    id_token = telemetry.request_id.set(telemetry.new_request_id(str(offered or "")))
+    deadline_token = _deadline.set(_deadline_of(context))
+    status = grpc.StatusCode.OK
+    try:
+        yield
+    except Exception as error:
+        refusal = error if isinstance(error, DomainError) else InternalError()
+        if refusal is not error:
+            log.exception("rpc_crashed", method=method)
+        status = STATUS[refusal.kind]
+        context.set_trailing_metadata(((ERROR_CODE, refusal.code),))
+        context.abort(status, refusal.detail)
+    finally:
+        telemetry.RPC_SECONDS.labels(method, status.name).observe(time.perf_counter() - started)
+        _deadline.reset(deadline_token)
+        telemetry.request_id.reset(id_token)
 
 
 def _deadline_of(context: grpc.ServicerContext) -> float | None:
@@ -230,26 +252,45 @@ class RpcClient:
         :raises Unavailable: no answer in time, or the other side cannot serve.
         :raises RemoteRefusal: it answered with an error of its own.
         """
-        bounded = _bounded(timeout.total_seconds())
-        started = time.perf_counter()
-        status = grpc.StatusCode.OK
-        try:
-            return method(
-                request,
-                timeout=bounded,
-                metadata=((REQUEST_ID, telemetry.request_id.get()),),
-            )
-        except grpc.RpcError as error:
-            status = error.code()
-            raise _as_error(error) from error
-        finally:
-            name = getattr(method, "_method", b"")
-            label = name.decode() if isinstance(name, bytes) else str(name)
-            telemetry.RPC_CLIENT_SECONDS.labels(label, status.name).observe(time.perf_counter() - started)
+        with _called(method):
+            return method(request, **_options(timeout))
+
+    def stream(
+        self, method: Callable[..., Iterable[Answer]], request: Any, *, timeout: timedelta
+    ) -> Iterator[Answer]:
+        """Call a stub's method that answers with many messages; `timeout` is for all of them together.
+
+        :raises Unavailable: the last one did not come in time, or the other side cannot serve.
+        :raises RemoteRefusal: it answered with an error of its own.
+        """
+        with _called(method):
+            yield from method(request, **_options(timeout))
 
     def close(self) -> None:
         """Close the channel."""
         self.channel.close()
+
+
+@contextmanager
+def _called(method: Callable[..., Any]) -> Iterator[None]:
+    started = time.perf_counter()
+    status = grpc.StatusCode.OK
+    try:
+        yield
+    except grpc.RpcError as error:
+        status = error.code()
+        raise _as_error(error) from error
+    finally:
+        name = getattr(method, "_method", b"")
+        label = name.decode() if isinstance(name, bytes) else str(name)
+        telemetry.RPC_CLIENT_SECONDS.labels(label, status.name).observe(time.perf_counter() - started)
+
+
+def _options(timeout: timedelta) -> dict[str, Any]:
+    return {
+        "timeout": _bounded(timeout.total_seconds()),
+        "metadata": ((REQUEST_ID, telemetry.request_id.get()),),
+    }
 
 
 _PASSING = frozenset(
