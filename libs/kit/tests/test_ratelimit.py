@@ -66,6 +66,21 @@ class TestHit:
         assert 290 <= refusal.value.retry_after.total_seconds() <= 301
 
 
+class TestCheck:
+    def test_counts_nothing(self, make_limiter):
+        limiter = make_limiter()
+        for _ in range(3):
+            limiter.check("1/hour", "ada")
+        assert allowed(limiter, "ada", limit="1/hour")
+
+    def test_refuses_what_is_used_up(self, make_limiter):
+        limiter = make_limiter()
+        limiter.hit("1/5 minutes", "ada")
+        with pytest.raises(RateLimited) as refusal:
+            limiter.check("1/5 minutes", "ada")
+        assert 290 <= refusal.value.retry_after.total_seconds() <= 301
+
+
 class TestRedisAway:
     """A cache must not lock everybody out, and a request cannot wait for it."""
 
@@ -89,5 +104,6 @@ class TestRedisAway:
         limiter = RateLimiter(redis_url, prefix="test")
         before = RATE_LIMITER_UNAVAILABLE._value.get()
         limiter.hit(LIMIT, "ada")
+        limiter.check(LIMIT, "ada")
         limiter.forgive(LIMIT, "ada")
-        assert RATE_LIMITER_UNAVAILABLE._value.get() == before + 2
+        assert RATE_LIMITER_UNAVAILABLE._value.get() == before + 3

@@ -47,6 +47,21 @@ class RateLimiter:
             return
         raise RateLimited(retry_after=retry_after)
 
+    def check(self, limit: str, *identifiers: str) -> None:
+        """See whether one more use is allowed, without counting it; `hit` may refuse it all the same.
+
+        :raises RateLimited: the limit is used up; says when the next use is allowed.
+        """
+        item = parse(limit)
+        try:
+            if self._limiter.test(item, *identifiers):
+                return
+            retry_after = self._until_free(item, identifiers)
+        except StorageError:
+            self._report()
+            return
+        raise RateLimited(retry_after=retry_after)
+
     def forgive(self, limit: str, *identifiers: str) -> None:
         """Forget what was counted for these identifiers."""
         try:
