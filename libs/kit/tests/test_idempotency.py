@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, update
 from starlette.testclient import TestClient
 
 from cas_kit import rest
-from cas_kit.errors import DomainError, Kind, RateLimited, Unavailable
+from cas_kit.errors import DomainError, Kind, RateLimited, Unauthenticated, Unavailable
 from cas_kit.idempotency import KeyedRequestDep, answer_once, forget_old_keys, keep_answer
 from cas_kit.rest import DatabaseDep
 
@@ -167,7 +167,9 @@ class TestRefusal:
         assert count(scene.notes) == 1
 
     @pytest.mark.parametrize(
-        ("failure", "status"), [(Unavailable(), 503), (RateLimited(), 429), (RuntimeError(), 500)], ids=repr
+        ("failure", "status"),
+        [(Unavailable(), 503), (RateLimited(), 429), (RuntimeError(), 500), (Unauthenticated(), 401)],
+        ids=repr,
     )
     def test_that_may_pass_is_not_kept(self, scene, count, failure, status):
         scene.failure = failure

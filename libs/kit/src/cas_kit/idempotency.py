@@ -43,7 +43,8 @@ from cas_kit.rest import PrincipalDep, route_template
 KEPT = timedelta(hours=24)  # docs/spec/domain.md 9.2
 REPLAYED = "Idempotency-Replayed"
 _KEPT_HEADERS = ("content-type", "etag", "location")
-_PASSING = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL, Kind.RATE_LIMITED})
+# Refusals that say nothing about the request itself: sent again, or by somebody who signed in again, it may succeed.
+_PASSING = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL, Kind.RATE_LIMITED, Kind.UNAUTHENTICATED})
 _ACCEPTABLE_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
