@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from cas_kit import telemetry
 from cas_kit.errors import Unavailable
-from cas_kit.outbox import MAX_ATTEMPTS, Undeliverable, backoff
+from cas_kit.outbox import MAX_ATTEMPTS, PATIENT_BACKOFF, Relay, Undeliverable, backoff
 from cas_kit.testing import until
 
 TOPIC = "note.written"
@@ -229,6 +229,25 @@ class TestFailure:
         relay.run_once()
         assert row(message_id).attempts == MAX_ATTEMPTS
         assert row(message_id).parked_at is not None
+
+    def test_of_a_patient_topic_is_never_given_up_while_somebody_is_away(
+        self, database, outbox, handler, row, add, make_due
+    ):
+        relay = Relay(database, outbox.table, {TOPIC: handler}, patient=[TOPIC])
+        message_id = add()
+        handler.failure = Unavailable()
+        with database.autocommit() as connection:
+            connection.execute(update(outbox.table).values(attempts=10 * MAX_ATTEMPTS))
+        assert relay.run_once() == 1
+        waiting = row(message_id)
+        assert waiting.parked_at is None
+        with database.autocommit() as connection:
+            soon = connection.scalar(select(func.now())) + PATIENT_BACKOFF
+        assert waiting.next_attempt_at <= soon
+        handler.failure = RuntimeError()
+        make_due()
+        relay.run_once()
+        assert row(message_id).parked_at is not None, "a fault is no absence"
 
     def test_logs_no_payload_and_no_text_of_the_exception(self, database, outbox, relay, handler):
         handler.failure = RuntimeError("ada@example.com")

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,6 +46,8 @@ BUSY_WAIT, IDLE_WAIT = 0.05, 0.25
 MEASURE_EVERY = 5.0  # seconds; Prometheus asks less often
 FIRST_BACKOFF, LONGEST_BACKOFF = timedelta(seconds=0.5), timedelta(minutes=5)
 MAX_ATTEMPTS = 60  # two to four hours at the longest back-off: then a person has to look
+# What must be done soon after everything works again is tried this often however long it does not.
+PATIENT_BACKOFF = timedelta(seconds=30)
 
 log = structlog.get_logger(__name__)
 
@@ -132,12 +134,22 @@ class Relay:
 
     Several relays may run at once. A message is claimed by a short lease and handled outside any transaction. Order
     between messages is not kept: handlers re-read what they send.
+
+    :param patient: topics whose messages are never given up because somebody is `Unavailable`.
     """
 
-    def __init__(self, database: Database, table: Table, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        table: Table,
+        handlers: Mapping[str, Handler],
+        *,
+        patient: Collection[str] = (),
+    ) -> None:
         self._database = database
         self._table = table
         self._handlers = handlers
+        self._patient = frozenset(patient)
         self._woken = threading.Event()
         due = and_(table.c.parked_at.is_(None), table.c.next_attempt_at <= func.now())
         self._claim_due = _claim(table, due)
@@ -212,7 +224,7 @@ class Relay:
         except Undeliverable as error:
             self._park(message, reason=str(error))
         except Exception as error:  # noqa: BLE001  whatever went wrong, the message must be tried again
-            self._put_back(message, reason=type(error).__name__)
+            self._put_back(message, error)
         else:
             self._remove(message)
             return True
@@ -225,11 +237,14 @@ class Relay:
             connection.execute(delete(self._table).where(self._table.c.id == message.id))
         telemetry.OUTBOX_DELIVERIES.labels(message.topic, "delivered").inc()
 
-    def _put_back(self, message: Message, *, reason: str) -> None:
-        if message.attempts >= MAX_ATTEMPTS:
+    def _put_back(self, message: Message, error: Exception) -> None:
+        reason, delay = type(error).__name__, backoff(message.attempts)
+        if message.topic in self._patient and isinstance(error, Unavailable):
+            delay = min(delay, PATIENT_BACKOFF)
+        elif message.attempts >= MAX_ATTEMPTS:
             self._park(message, reason=reason)
             return
-        self._change(message, next_attempt_at=func.now() + backoff(message.attempts), last_error=reason)
+        self._change(message, next_attempt_at=func.now() + delay, last_error=reason)
         telemetry.OUTBOX_DELIVERIES.labels(message.topic, "failed").inc()
         log.warning("outbox_delivery_failed", **_described(message), reason=reason)
 
