@@ -81,6 +81,20 @@ class TestCheck:
         assert 290 <= refusal.value.retry_after.total_seconds() <= 301
 
 
+class TestForget:
+    def test_forgets_everything_that_names_somebody_and_nothing_else(self, make_limiter, redis_server):
+        limiter = make_limiter()
+        for names in (("ada",), ("sign-in", "ada"), ("sign-in", "ada", "192.0.2.1"), ("sign-in", "adam")):
+            assert allowed(limiter, *names, limit="1/hour")
+        stranger = RateLimiter(redis_server.url(), prefix=str(uuid4()))
+        assert allowed(stranger, "ada", limit="1/hour")
+        limiter.forget("ada")
+        for names in (("ada",), ("sign-in", "ada"), ("sign-in", "ada", "192.0.2.1")):
+            assert allowed(limiter, *names, limit="1/hour")
+        assert not allowed(limiter, "sign-in", "adam", limit="1/hour")
+        assert not allowed(stranger, "ada", limit="1/hour")
+
+
 class TestRedisAway:
     """A cache must not lock everybody out, and a request cannot wait for it."""
 
@@ -106,4 +120,5 @@ class TestRedisAway:
         limiter.hit(LIMIT, "ada")
         limiter.check(LIMIT, "ada")
         limiter.forgive(LIMIT, "ada")
-        assert RATE_LIMITER_UNAVAILABLE._value.get() == before + 3
+        limiter.forget("ada")
+        assert RATE_LIMITER_UNAVAILABLE._value.get() == before + 4

@@ -2,15 +2,19 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
+from redis.exceptions import RedisError
 
 from cas_kit.errors import RateLimited
 from cas_kit.telemetry import RATE_LIMITER_UNAVAILABLE
+
+SCANNED = 1_000  # keys looked at in one step, during which Redis does nothing else
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +27,14 @@ class RateLimiter:
     """
 
     def __init__(self, redis_url: str, *, prefix: str) -> None:
-        storage = RedisStorage(
+        self._storage = RedisStorage(
             redis_url,
             wrap_exceptions=True,
             key_prefix=prefix,
             socket_timeout=0.25,
             socket_connect_timeout=0.25,
         )
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._limiter = MovingWindowRateLimiter(self._storage)
 
     def hit(self, limit: str, *identifiers: str) -> None:
         """Count one use for these identifiers.
@@ -67,6 +71,21 @@ class RateLimiter:
         try:
             self._limiter.clear(parse(limit), *identifiers)
         except StorageError:
+            self._report()
+
+    def forget(self, identifier: str) -> None:
+        """Remove every count that names this identifier, whatever else it names: whose it was is gone.
+
+        Looks at every key there is: for what happens rarely. While Redis is away, counts end by themselves.
+
+        :param identifier: an id or a digest, which occurs in no other.
+        """
+        redis: Any = self._storage.get_connection()  # the stub knows a few commands only
+        pattern = f"{self._storage.key_prefix}:*/{identifier}/*"
+        try:
+            if keys := list(redis.scan_iter(match=pattern, count=SCANNED)):
+                redis.delete(*keys)
+        except RedisError:
             self._report()
 
     def _report(self) -> None:
