@@ -1,5 +1,6 @@
 """The gRPC edge, over a real channel on loopback."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
@@ -8,7 +9,10 @@ import grpc
 import jwt
 import pytest
 from cas.auth.v1 import auth_pb2, auth_pb2_grpc
+from redis import Redis
 from sqlalchemy import text
+
+from cas_auth.domain.accounts import account_name
 
 
 @pytest.fixture
@@ -142,12 +146,71 @@ class TestSetAppRoles:
         assert answer == (grpc.StatusCode.NOT_FOUND, "user-not-found")
 
 
+class TestExportUser:
+    def ask(self, stub, user_id):
+        return list(stub.ExportUser(auth_pb2.ExportUserRequest(user_id=user_id), timeout=5))
+
+    def test_answers_one_thing_a_message(self, auth, stub):
+        user = auth.sign_up().json()["user"]
+        first, *others = self.ask(stub, user["id"])
+        assert (first.section, json.loads(first.document)["email"]) == ("auth", "ada@example.com")
+        assert {message.section for message in others} == {"activity"}
+
+    def test_answers_nothing_about_nobody(self, stub):
+        assert self.ask(stub, str(uuid4())) == []
+
+    def test_demands_a_uuid(self, stub):
+        with pytest.raises(grpc.RpcError) as refusal:
+            self.ask(stub, "ada")
+        assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+class TestCloseUser:
+    def test_signs_out_for_good_and_can_be_repeated(self, auth, stub):
+        session = auth.sign_up().json()
+        auth.sign_in()
+        request = auth_pb2.CloseUserRequest(user_id=session["user"]["id"])
+        assert stub.CloseUser(request, timeout=5).ended == 2
+        assert stub.CloseUser(request, timeout=5).ended == 0
+        assert auth.user(session["access_token"]).json()["code"] == "session_not_found"
+        assert auth.refresh(session["refresh_token"]).json()["code"] == "refresh_token_not_found"
+        assert auth.sign_in().json()["code"] == "user_banned"
+
+    def test_lets_no_mailed_code_in(self, auth, stub):
+        user = auth.sign_up().json()["user"]
+        auth.post("recover", {"email": user["email"]})
+        code = auth.letter().code
+        stub.CloseUser(auth_pb2.CloseUserRequest(user_id=user["id"]), timeout=5)
+        answer = auth.post("verify", {"type": "recovery", "email": user["email"], "token": code})
+        assert answer.json()["code"] == "user_banned"
+
+    def test_is_fine_when_there_is_nobody(self, stub):
+        assert stub.CloseUser(auth_pb2.CloseUserRequest(user_id=str(uuid4())), timeout=5).ended == 0
+
+
 class TestEraseUser:
+    def test_forgets_what_was_counted_for_the_user(self, start, redis_server):
+        auth = start(update_limit_per_user="10/hour", sign_in_limit_per_account_and_network="9/hour")
+        session = auth.sign_up().json()
+        auth.update(session["access_token"], data={})
+        auth.sign_in(password="a wrong one")
+        names = (session["user"]["id"], account_name("ada@example.com"))
+        port = auth.service.rpc.start(host="127.0.0.1", port=0)
+        with (
+            Redis.from_url(redis_server.url()) as redis,
+            grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+        ):
+            assert all(redis.keys(f"*{name}*") for name in names)
+            stub = auth_pb2_grpc.AuthServiceStub(channel)
+            stub.EraseUser(auth_pb2.EraseUserRequest(user_id=session["user"]["id"]), timeout=5)
+            assert not any(redis.keys(f"*{name}*") for name in names)
+        auth.service.rpc.stop(timedelta(seconds=1))
+
     def test_can_be_repeated(self, auth, stub):
         session = auth.sign_up().json()
         request = auth_pb2.EraseUserRequest(user_id=session["user"]["id"])
-        assert stub.EraseUser(request, timeout=5).removed == 4
-        assert stub.EraseUser(request, timeout=5).removed == 0
+        assert stub.EraseUser(request, timeout=5).rows == 4
+        assert stub.EraseUser(request, timeout=5).rows == 0
         assert auth.user(session["access_token"]).json()["code"] == "user_not_found"
         assert auth.refresh(session["refresh_token"]).json()["code"] == "refresh_token_not_found"
         assert auth.sign_up().json()["user"]["id"] != session["user"]["id"]

@@ -131,7 +131,10 @@ def build(settings: Settings) -> Service:
             body_limit=BODY_LIMIT,
             polled=[about.JWKS],
         ),
-        rpc=RpcServer(partial(register, database=database, tools=tools), tls=RpcTls.of(settings)),
+        rpc=RpcServer(
+            partial(register, database=database, tools=tools, limiter=dependencies.limiter),
+            tls=RpcTls.of(settings),
+        ),
         readiness=readiness,
         relay=relay,
         periodic=[

@@ -1,26 +1,31 @@
 """The gRPC edge: what other services ask about users."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
 import grpc
 from cas.auth.v1 import auth_pb2, auth_pb2_grpc
 
+from cas_auth.domain.accounts import account_name
 from cas_auth.domain.audit import Origin
 from cas_auth.domain.refusals import InvalidRequest
 from cas_auth.models import User
 from cas_auth.operations import directory
+from cas_auth.operations.export import export_user
 from cas_auth.operations.tools import Tools
 from cas_kit import telemetry
 from cas_kit.db import Database
+from cas_kit.ratelimit import RateLimiter
 
 
 class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     """Answers the calls of `protos/cas/auth/v1/auth.proto`."""
 
-    def __init__(self, database: Database, tools: Tools) -> None:
+    def __init__(self, database: Database, tools: Tools, limiter: RateLimiter) -> None:
         self._database = database
         self._tools = tools
+        self._limiter = limiter
 
     def GetUser(  # noqa: N802  named by the proto
         self, request: auth_pb2.GetUserRequest, context: grpc.ServicerContext
@@ -74,24 +79,49 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
             )
         return auth_pb2.SetAppRolesResponse(applied=applied)
 
+    def ExportUser(  # noqa: N802
+        self, request: auth_pb2.ExportUserRequest, context: grpc.ServicerContext
+    ) -> Iterator[auth_pb2.ExportUserResponse]:
+        """Everything kept about the user."""
+        del context
+        with self._database.transaction() as session:
+            for item in export_user(session, user_id=_uuid(request.user_id, "user_id")):
+                yield auth_pb2.ExportUserResponse(section=item.section, document=item.document)
+
+    def CloseUser(  # noqa: N802
+        self, request: auth_pb2.CloseUserRequest, context: grpc.ServicerContext
+    ) -> auth_pb2.CloseUserResponse:
+        """Sign the user out for good."""
+        del context
+        with self._database.transaction() as session:
+            ended = directory.close_user(
+                session, user_id=_uuid(request.user_id, "user_id"), now=datetime.now(UTC)
+            )
+        return auth_pb2.CloseUserResponse(ended=ended)
+
     def EraseUser(  # noqa: N802
         self, request: auth_pb2.EraseUserRequest, context: grpc.ServicerContext
     ) -> auth_pb2.EraseUserResponse:
-        """Forget the user."""
+        """Forget the user, and first what was counted for them: afterwards nobody knows their addresses."""
         del context
+        user_id = _uuid(request.user_id, "user_id")
+        with self._database.transaction() as session:
+            addresses = directory.list_addresses(session, user_id=user_id)
+        for name in (str(user_id), *map(account_name, addresses)):
+            self._limiter.forget(name)
         with self._database.transaction() as session:
             removed = directory.erase_user(
                 session,
-                user_id=_uuid(request.user_id, "user_id"),
+                user_id=user_id,
                 origin=Origin(request_id=telemetry.request_id.get()),
                 now=datetime.now(UTC),
             )
-        return auth_pb2.EraseUserResponse(removed=removed)
+        return auth_pb2.EraseUserResponse(rows=removed)
 
 
-def register(server: grpc.Server, *, database: Database, tools: Tools) -> None:
+def register(server: grpc.Server, *, database: Database, tools: Tools, limiter: RateLimiter) -> None:
     """Let `server` answer these calls."""
-    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(database, tools), server)
+    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(database, tools, limiter), server)
 
 
 def _uuid(text: str, field: str) -> UUID:

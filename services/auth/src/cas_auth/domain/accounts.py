@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from enum import IntFlag, StrEnum
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +69,11 @@ def lookup_email(text: str) -> str:
         return canonical_email(text, allow_test_domains=True)
     except InvalidRequest:
         return text
+
+
+def account_name(email: str) -> str:
+    """The account's name in Redis, which keeps no addresses."""
+    return sha256(lookup_email(email).encode()).hexdigest()
 
 
 def merge_metadata(current: Mapping[str, Any], changes: Mapping[str, Any] | None) -> dict[str, Any]:

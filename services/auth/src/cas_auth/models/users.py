@@ -19,6 +19,7 @@ from cas_auth.domain.accounts import (
     phone_identity_data,
     with_providers,
 )
+from cas_auth.domain.bans import LONGEST_BAN
 from cas_auth.domain.external_accounts import ExternalAccount, followed
 from cas_auth.domain.refusals import InvalidRequest
 from cas_auth.models.identities import Identity
@@ -218,6 +219,10 @@ class User(Base):
         """Keep the user out until then; None lets them in."""
         self.banned_until = instant
         self.updated_at = now
+
+    def close(self, now: datetime) -> None:
+        """Let nobody sign in as this user again: they are about to be erased."""
+        self.ban_until(now + LONGEST_BAN, now=now)
 
     def retire(self, now: datetime) -> None:
         """Keep nothing but the id, by which others know that there was somebody."""

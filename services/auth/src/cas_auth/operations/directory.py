@@ -16,7 +16,7 @@ from cas_auth.operations.tools import Tools
 from cas_auth.repository import users
 from cas_auth.repository.audit_log import add_audit_entry, forget_origins
 from cas_auth.repository.erasure import delete_user
-from cas_auth.repository.sessions import find_session_with_user
+from cas_auth.repository.sessions import end_sessions, find_session_with_user
 from cas_auth.repository.users import lock_user
 
 MAX_BATCH = 500
@@ -89,6 +89,24 @@ def set_app_roles(
     if user is None:
         raise UserNotFound
     return user.set_app_roles(list(roles), active_role, version=version, now=now)
+
+
+def close_user(session: Session, *, user_id: UUID, now: datetime) -> int:
+    """End all sessions of a user who is about to be erased, and begin none; the number of sessions ended.
+
+    Safe to repeat.
+    """
+    user = lock_user(session, user_id=user_id)
+    if user is None:
+        return 0
+    user.close(now)
+    return end_sessions(session, user_id=user_id)
+
+
+def list_addresses(session: Session, *, user_id: UUID) -> Sequence[str]:
+    """The e-mail addresses the user has or asked for."""
+    user = users.find_user(session, user_id=user_id)
+    return [] if user is None else [address for address in (user.email, user.new_email) if address]
 
 
 def erase_user(session: Session, *, user_id: UUID, origin: Origin, now: datetime) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +13,7 @@ from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from cas_auth.credentials.keys import KeyRing
-from cas_auth.domain.accounts import lookup_email
+from cas_auth.domain.accounts import account_name
 from cas_auth.domain.audit import Origin
 from cas_auth.domain.networks import network_of
 from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAuthorization
@@ -286,8 +285,3 @@ def network_name(origin: Origin) -> str:
     if origin.ip is None:
         return "unknown"
     return origin.ip if "." in origin.ip else network_of(origin.ip)
-
-
-def account_name(email: str) -> str:
-    """The account's name in Redis, which keeps no addresses."""
-    return sha256(lookup_email(email).encode()).hexdigest()

@@ -7,9 +7,10 @@ gets in by mail. Every attempt is counted before its password is looked at, so t
 
 from datetime import UTC, datetime
 
+from cas_auth.domain.accounts import account_name
 from cas_auth.domain.audit import Origin
 from cas_auth.operations.networks import is_known_network
-from cas_auth.rest.requests import AuthDependencies, account_name, network_name
+from cas_auth.rest.requests import AuthDependencies, network_name
 
 _HERE, _STRANGERS = "sign-in-account-network", "sign-in-account-strangers"
 
