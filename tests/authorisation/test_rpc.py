@@ -49,12 +49,15 @@ EXPECTED = {
     "cas.auth.v1.AuthService/BatchGetUsers": about_users(OK),
     "cas.auth.v1.AuthService/SetAppRoles": about_user(NOT_FOUND, version=1),
     "cas.auth.v1.AuthService/IntrospectSession": about_user(OK, session_id=ID),
+    "cas.auth.v1.AuthService/ExportUser": about_user(OK),
+    "cas.auth.v1.AuthService/CloseUser": about_user(OK),
     "cas.auth.v1.AuthService/EraseUser": about_user(OK),
     "cas.account.v1.AccountService/GetProfile": about_user(NOT_FOUND),
     "cas.account.v1.AccountService/BatchGetProfiles": about_users(OK),
     "cas.account.v1.AccountService/GetProfessionalInfo": about_user(NOT_FOUND, role="tutor"),
     "cas.account.v1.AccountService/ApplyOnboarding": Row(request=COMPLETION, unknown=OK),
     "cas.account.v1.AccountService/EraseUser": about_user(OK),
+    "cas.onboarding.v1.OnboardingService/ExportUser": about_user(OK),
     "cas.onboarding.v1.OnboardingService/EraseUser": about_user(OK),
 }
 

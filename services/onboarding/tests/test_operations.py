@@ -318,36 +318,6 @@ class TestPurge:
         assert [self.purge(session), self.purge(session), self.purge(session)] == [2, 1, 0]
 
 
-class TestEraseUser:
-    def test_removes_answers_and_effects_on_their_way(self, session, user_id):
-        save(session, user_id, 5, is_complete=True)
-        save(session, user_id, role=Role.CLIENT)
-        assert operations.erase_user(session, user_id=user_id) == 3
-        assert operations.list_progress(session, user_id=user_id) == []
-        assert messages(session) == []
-
-    def test_removes_kept_answers_to_repeated_requests(self, session, user_id):
-        session.execute(
-            text(
-                "INSERT INTO idempotency_keys (user_id, operation, key, request_digest, status, headers, body) "
-                "VALUES (:user, 'POST /', 'key', '', 200, '{}', '')"
-            ),
-            {"user": user_id},
-        )
-        assert operations.erase_user(session, user_id=user_id) == 1
-
-    def test_leaves_other_users_alone(self, session, user_id):
-        other = save(session, uuid4(), 5, is_complete=True).stored
-        assert operations.erase_user(session, user_id=user_id) == 0
-        assert [message.id for message in messages(session)] == [other.completion_id]
-
-    def test_is_safe_to_repeat_and_noted_once(self, session, user_id):
-        save(session, user_id)
-        assert [operations.erase_user(session, user_id=user_id) for _ in range(2)] == [1, 0]
-        [entry] = audit(session)
-        assert (entry.action, entry.details) == ("user_erased", {"removed": 1})
-
-
 class TestParallelSaves:
     def save_all(self, database, user_id, saves):
         """Send each save from a thread of its own, all at once."""

@@ -1,5 +1,6 @@
 """The gRPC edge, over a real channel."""
 
+import json
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
@@ -23,7 +24,29 @@ def stub(database):
 
 def erase(stub, user_id):
     request = onboarding_pb2.EraseUserRequest(user_id=str(user_id))
-    return stub.EraseUser(request, timeout=5).removed
+    return stub.EraseUser(request, timeout=5).rows
+
+
+class TestExportUser:
+    def ask(self, stub, user_id):
+        return list(stub.ExportUser(onboarding_pb2.ExportUserRequest(user_id=str(user_id)), timeout=5))
+
+    def test_answers_one_thing_a_message(self, stub, client, user_id):
+        for role in ("tutor", "client"):
+            client.post("/api/onboarding/save-progress", json={"step": 1, "role_type": role})
+        messages = self.ask(stub, user_id)
+        assert [(each.section, json.loads(each.document)["role_type"]) for each in messages] == [
+            ("onboarding", "tutor"),
+            ("onboarding", "client"),
+        ]
+
+    def test_answers_nothing_about_nobody(self, stub):
+        assert self.ask(stub, uuid4()) == []
+
+    def test_refuses_what_is_no_user_id(self, stub):
+        with pytest.raises(grpc.RpcError) as refused:
+            self.ask(stub, "nobody")
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 class TestEraseUser:
@@ -34,7 +57,7 @@ class TestEraseUser:
             "/api/onboarding/save-progress", json={"step": 5, "role_type": "tutor", "is_complete": True}
         )
         assert erase(stub, user_id) == 3
-        assert client.get("/api/onboarding/progress").json() == {"progress": []}
+        assert client.get("/api/onboarding/progress").status_code == 401
 
     def test_is_fine_when_there_is_nothing(self, stub):
         assert erase(stub, uuid4()) == 0

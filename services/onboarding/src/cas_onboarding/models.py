@@ -71,6 +71,15 @@ class OnboardingProgress(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class ErasedUser(Base):
+    """A user who is gone: nothing of theirs is kept again."""
+
+    __tablename__ = "erased_users"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class AuditEntry(Base):
     """What happened, for ever: a trigger refuses updates and deletions. No personal texts."""
 

@@ -1,6 +1,6 @@
 """Everything the onboarding service can do, whoever asks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from cas_kit.db import Database
-from cas_kit.errors import DomainError, Kind
+from cas_kit.errors import DomainError, Kind, Unauthenticated
 from cas_kit.outbox import Message
 from cas_onboarding import repository
 from cas_onboarding.domain.completion import CompletedOnboarding, professional_info
@@ -47,6 +47,14 @@ class Saved:
     applied: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ExportItem:
+    """One JSON object of a section of the export."""
+
+    section: str
+    document: bytes
+
+
 class AccountApi(Protocol):
     """What onboarding asks of the account service."""
 
@@ -61,16 +69,38 @@ def get_progress(reader: Reader, *, user_id: UUID, role: Role) -> StoredProgress
     """The saved answers of one role.
 
     :raises NoProgress: nothing is saved.
+    :raises Unauthenticated: the user was erased after the token was issued.
     """
     stored = repository.find_progress(reader, user_id=user_id, role=role)
     if stored is None:
+        _refuse_erased(reader, user_id=user_id)
         raise NoProgress(role)
     return stored
 
 
 def list_progress(reader: Reader, *, user_id: UUID) -> Sequence[StoredProgress]:
-    """The saved answers of all roles, in the order they were begun."""
-    return repository.list_progress(reader, user_id=user_id)
+    """The saved answers of all roles, in the order they were begun.
+
+    :raises Unauthenticated: the user was erased after the token was issued.
+    """
+    found = repository.list_progress(reader, user_id=user_id)
+    if not found:
+        _refuse_erased(reader, user_id=user_id)
+    return found
+
+
+def hold_user(session: Session, *, user_id: UUID) -> None:
+    """See to it that the user is not erased before the transaction ends: what it writes is erased with them.
+
+    :raises Unauthenticated: the user was erased after the token was issued.
+    """
+    repository.hold_user(session, user_id=user_id)
+    _refuse_erased(session, user_id=user_id)
+
+
+def _refuse_erased(reader: Reader, *, user_id: UUID) -> None:
+    if repository.is_erased(reader, user_id=user_id):
+        raise Unauthenticated
 
 
 def save_progress(
@@ -83,8 +113,10 @@ def save_progress(
     :raises VersionMismatch: `check_version` refuses the stored version.
     :raises StepDataTooLarge: the answers are larger than a row may be.
     :raises ValidationFailed: the answers are nested too deeply, or those of a completion have wrong types.
+    :raises Unauthenticated: the user was erased after the token was issued.
     """
     check_step_data(save.data)
+    hold_user(session, user_id=user_id)
     stored = repository.find_progress_for_update(session, user_id=user_id, role=role)
     check_version(stored.version if stored else None)
     decision = decide(stored.progress if stored else None, save)
@@ -134,7 +166,9 @@ def delete_progress(session: Session, *, user_id: UUID, role: Role, check_versio
     Quiet when there are none.
 
     :raises VersionMismatch: `check_version` refuses the stored version.
+    :raises Unauthenticated: the user was erased after the token was issued.
     """
+    hold_user(session, user_id=user_id)
     stored = repository.find_progress_for_update(session, user_id=user_id, role=role)
     check_version(stored.version if stored else None)
     if stored is not None:
@@ -175,15 +209,34 @@ def purge_abandoned(session: Session, *, untouched_since: datetime) -> int:
     return len(purged)
 
 
-def erase_user(session: Session, *, user_id: UUID) -> int:
+def export_user(session: Session, *, user_id: UUID) -> Iterator[ExportItem]:
+    """Everything kept about the user: their answers, then what they did (docs/spec/domain.md 8.2)."""
+    for progress in repository.export_progress(session, user_id=user_id):
+        yield ExportItem("onboarding", msgspec.json.encode(progress))
+    for entry in repository.list_activity(session, user_id=user_id):
+        happened = {
+            "at": entry.created_at,
+            "service": "onboarding",
+            "action": entry.action,
+            "role": entry.acting_role,
+            "thing": entry.thing,
+            "request_id": entry.request_id,
+        }
+        yield ExportItem("activity", msgspec.json.encode(happened | entry.details))
+
+
+def erase_user(session: Session, *, user_id: UUID, now: datetime) -> int:
     """Remove all data of the user and every effect that still waits; returns how many rows that were.
 
-    Safe to repeat: there is nothing left then.
+    What they save later is refused, whatever token they still have. Safe to repeat: there is nothing left then.
     """
+    repository.lock_user(session, user_id=user_id)
+    if repository.is_erased(session, user_id=user_id):
+        return 0
+    repository.add_erased_user(session, user_id=user_id, erased_at=now)
     removed = repository.delete_everything_of(session, user_id=user_id)
-    if removed:
-        record = AuditRecord(
-            action="user_erased", thing=f"user/{user_id}", actor_id=user_id, details={"removed": removed}
-        )
-        repository.add_audit_records(session, [record])
+    record = AuditRecord(
+        action="user_erased", thing=f"user/{user_id}", actor_id=user_id, details={"removed": removed}
+    )
+    repository.add_audit_records(session, [record])
     return removed

@@ -1,6 +1,6 @@
 """Every SQL statement of the onboarding service. The hot ones are built once, at import."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,13 +14,16 @@ from sqlalchemy.orm import Session
 from cas_kit import telemetry
 from cas_onboarding.domain.progress import Progress
 from cas_onboarding.domain.roles import Role
-from cas_onboarding.models import AuditEntry, OnboardingProgress, idempotency_keys, outbox
+from cas_onboarding.models import AuditEntry, ErasedUser, OnboardingProgress, idempotency_keys, outbox
 
 Reader = Connection | Session
 
 _progress = cast("Table", OnboardingProgress.__table__)
 _audit_log = cast("Table", AuditEntry.__table__)
+_erased_users = cast("Table", ErasedUser.__table__)
 _messages = outbox.table
+
+ENTRIES_AT_ONCE = 1_000
 
 
 class Effects(StrEnum):
@@ -84,6 +87,7 @@ _LOCK = _FIND.with_for_update(of=_progress)
 
 # A row that is not there cannot be locked, but its name can.
 _LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_HOLD_NAME = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
 
 
 def _store_statement() -> Any:
@@ -182,7 +186,46 @@ def earlier_completion_waits(reader: Reader, *, user_id: UUID, role: Role, befor
     return bool(reader.execute(select(earlier)).scalar_one())
 
 
+# ---- export ----
+
+
+def export_progress(session: Session, *, user_id: UUID) -> Sequence[dict[str, Any]]:
+    """Everything that is saved of the user's answers."""
+    rows = session.execute(
+        select(_progress).where(_progress.c.profile_id == user_id).order_by(_progress.c.created_at)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def list_activity(session: Session, *, user_id: UUID) -> Iterator[Row[Any]]:
+    """What the user did, the oldest first; read in portions."""
+    entries = select(_audit_log).where(_audit_log.c.actor_id == user_id)
+    ordered = entries.order_by(_audit_log.c.created_at, _audit_log.c.id)
+    yield from session.execute(ordered.execution_options(yield_per=ENTRIES_AT_ONCE))
+
+
 # ---- erasure ----
+
+
+def hold_user(session: Session, *, user_id: UUID) -> None:
+    """Keep the user from being erased until the transaction ends."""
+    session.execute(_HOLD_NAME, {"name": _user_lock(user_id)})
+
+
+def lock_user(session: Session, *, user_id: UUID) -> None:
+    """Wait until nothing of the user is being saved, and let nothing be until the transaction ends."""
+    session.execute(_LOCK_NAME, {"name": _user_lock(user_id)})
+
+
+def is_erased(reader: Reader, *, user_id: UUID) -> bool:
+    """Whether the user is gone."""
+    erased = exists().where(_erased_users.c.user_id == user_id)
+    return bool(reader.execute(select(erased)).scalar_one())
+
+
+def add_erased_user(session: Session, *, user_id: UUID, erased_at: datetime) -> None:
+    """Remember that the user is gone."""
+    session.execute(insert(_erased_users).values(user_id=user_id, erased_at=erased_at))
 
 
 def delete_everything_of(session: Session, *, user_id: UUID) -> int:
@@ -208,6 +251,10 @@ def add_audit_records(session: Session, records: Sequence[AuditRecord]) -> None:
             insert(_audit_log),
             [{"id": uuid4(), "request_id": request_id, **asdict(record)} for record in records],
         )
+
+
+def _user_lock(user_id: UUID) -> str:
+    return f"onboarding user {user_id}"
 
 
 def _of_user(user_id: UUID) -> Any:

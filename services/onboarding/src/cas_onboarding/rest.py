@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt
 
 from cas_kit.body import JsonRoute
 from cas_kit.db import Database
-from cas_kit.errors import Unavailable
+from cas_kit.errors import Unauthenticated, Unavailable
 from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once, keep_answer
 from cas_kit.outbox import Relay
 from cas_kit.rest import (
@@ -261,13 +261,17 @@ def _takes_effect_now(relay: Relay, stored: StoredProgress) -> bool:
 def _answer_to_repeat(
     database: Database, keyed: KeyedRequest | None, answer: Response, *, otherwise: Response
 ) -> Response:
-    """Make `answer` what a repeated request gets, so that it is what the client saw first."""
+    """Make `answer` what a repeated request gets, so that it is what the client saw first.
+
+    Not for somebody who was erased meanwhile: nothing of theirs is written again.
+    """
     if keyed is None:
         return answer
     try:
         with database.transaction() as session:
+            operations.hold_user(session, user_id=keyed.user_id)
             keep_answer(session, idempotency_keys, keyed, answer)
-    except Unavailable:
+    except (Unavailable, Unauthenticated):
         return otherwise
     return answer
 
