@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = {
     "cas_kit": "libs/kit",
     "cas_taxonomy": "libs/taxonomy",
+    "cas_fields": "libs/fields",
     "cas_auth": "services/auth",
     "cas_account": "services/account",
     "cas_onboarding": "services/onboarding",

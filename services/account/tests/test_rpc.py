@@ -11,11 +11,11 @@ from google.protobuf.struct_pb2 import Value
 from sqlalchemy import func, select
 
 from cas_account import rpc
-from cas_account.domain.reading import instant
 from cas_account.domain.roles import Role
 from cas_account.models import outbox_messages
 from cas_account.operations.professional_info import save_professional_info
 from cas_account.rpc import professional_info_message, wire_fields
+from cas_fields.reading import instant
 from cas_kit.errors import Unavailable, ValidationFailed
 from cas_kit.rpc import RemoteRefusal, RpcClient, RpcServer
 from cas_kit.testing import until

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
-from cas_account.domain.money import CURRENCY
 from cas_account.domain.profile import (
     BIO_LENGTH,
     DEFAULT_TIMEZONE,
@@ -19,8 +18,9 @@ from cas_account.domain.profile import (
     Values,
     merge_preferences,
 )
-from cas_account.domain.reading import instant, same_json
 from cas_account.domain.roles import Role, RoleNotHeld
+from cas_fields.money import CURRENCY
+from cas_fields.reading import instant, same_json
 from cas_kit.db import NAMING_CONVENTION, text_enum
 from cas_kit.errors import FieldProblem, ValidationFailed
 from cas_kit.idempotency import idempotency_table

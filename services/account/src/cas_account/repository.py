@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, CursorResult, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
-from cas_account.domain.reading import Json
 from cas_account.domain.roles import Role
 from cas_account.models import (
     AppliedCompletion,
@@ -22,6 +21,7 @@ from cas_account.models import (
     idempotency_keys,
     outbox_messages,
 )
+from cas_fields.reading import Json
 from cas_kit.telemetry import request_id
 
 _PROFILE = select(Profile.__table__).where(Profile.id == bindparam("user_id"))

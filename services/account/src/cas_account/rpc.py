@@ -11,15 +11,15 @@ from cas.account.v1.account_pb2_grpc import AccountServiceServicer, add_AccountS
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
 
-from cas_account.domain.money import CURRENCY, to_major
 from cas_account.domain.professional_info import Fields, read_fields
-from cas_account.domain.reading import Json, clean
 from cas_account.domain.roles import AskedRole
 from cas_account.models import Profile
 from cas_account.operations.erasure import erase_user
 from cas_account.operations.onboarding import Completion, apply_onboarding
 from cas_account.operations.professional_info import get_professional_info
 from cas_account.operations.profiles import get_card, list_cards
+from cas_fields.money import CURRENCY, to_major
+from cas_fields.reading import Json, clean
 from cas_kit.db import Database
 from cas_kit.errors import FieldProblem, ValidationFailed
 from cas_kit.outbox import Relay

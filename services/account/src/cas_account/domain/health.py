@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cas_account.domain.reading import Json
+from cas_fields.reading import Json
 
 SLOW_FROM = 0.5  # seconds
 

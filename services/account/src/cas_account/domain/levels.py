@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cas_account.domain.reading import Json, Refused, Schema, TextList, identity, read_object
+from cas_fields.reading import Json, Refused, Schema, TextList, identity, read_object
 
 LEVELS = "levels"
 _GRADES = range(1, 6)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import cas_taxonomy
-from cas_account.domain import availability_formats as formats
-from cas_account.domain.availability import Availability
 from cas_account.domain.levels import both_views
-from cas_account.domain.money import contains, midpoint, to_major
 from cas_account.domain.professional_info_fields import FIELDS
-from cas_account.domain.reading import Json, Refused, is_blank
 from cas_account.domain.roles import AskedRole, Role, UnknownRole
+from cas_fields import availability_formats as formats
+from cas_fields.availability import Availability
+from cas_fields.money import contains, midpoint, to_major
+from cas_fields.reading import Json, Refused, is_blank
 from cas_kit.errors import DomainError, FieldProblem, Kind, ValidationFailed
 
 Fields: TypeAlias = dict[str, Json]

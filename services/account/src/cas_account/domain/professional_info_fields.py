@@ -5,10 +5,11 @@ This table is the only list of them: reading, storing, answering, completeness a
 
 from dataclasses import dataclass
 
-from cas_account.domain.availability_formats import AvailabilityReader, UnavailabilityReader
 from cas_account.domain.levels import LEVELS, SkillLevels
-from cas_account.domain.money import Budget, Money, MoneyRange
-from cas_account.domain.reading import (
+from cas_account.domain.roles import Role
+from cas_fields.availability_formats import AvailabilityReader, UnavailabilityReader
+from cas_fields.money import Budget, Money, MoneyRange
+from cas_fields.reading import (
     CHOICE,
     Flag,
     Json,
@@ -21,7 +22,6 @@ from cas_account.domain.reading import (
     TextList,
     WebAddress,
 )
-from cas_account.domain.roles import Role
 
 TUTOR, CLIENT, AGENT = Role
 

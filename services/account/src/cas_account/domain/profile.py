@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-from cas_account.domain.reading import Json, Reader, Refused, Schema, Text, WebAddress, clean, is_blank
 from cas_account.domain.roles import EXPECTED, Role, find_role
+from cas_fields.reading import Json, Reader, Refused, Schema, Text, WebAddress, clean, is_blank
 from cas_kit.errors import DomainError, FieldProblem, Kind, ValidationFailed
 
 DEFAULT_TIMEZONE = "Europe/London"

@@ -11,7 +11,7 @@ import structlog
 
 from cas_account import repository
 from cas_account.domain.health import PARTS, Finding, Status, overall, summary
-from cas_account.domain.reading import Json
+from cas_fields.reading import Json
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
 

@@ -10,8 +10,8 @@ from fastapi import Body
 
 from cas_account.domain.professional_info_fields import FIELDS
 from cas_account.domain.profile import readers
-from cas_account.domain.reading import Schema
 from cas_account.domain.roles import ROLE_NAMES
+from cas_fields.reading import Schema
 
 JsonBody = Annotated[Any, Body()]
 """A body whose shape the domain judges, with its own words instead of the framework's."""

@@ -8,7 +8,6 @@ from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
 from cas_account.domain.professional_info import answered, completeness, read_changes, unresolved
-from cas_account.domain.reading import Json
 from cas_account.domain.roles import AskedRole
 from cas_account.models import RoleDetails
 from cas_account.operations.professional_info import (
@@ -19,6 +18,7 @@ from cas_account.operations.professional_info import (
 from cas_account.rest import documents
 from cas_account.rest.caller import OwnersReadDep, OwnersWrite, OwnersWriteDep
 from cas_account.rest.documents import JsonBody
+from cas_fields.reading import Json
 from cas_kit.rest import etag, json_response, not_modified, router
 
 PATH = "/api/account/professional-info"

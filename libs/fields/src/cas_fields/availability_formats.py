@@ -8,9 +8,9 @@ from functools import partial
 from typing import TypeVar
 
 import cas_taxonomy
-from cas_account.domain.availability import SLOTS, Absence, Availability, Recurrence, Window, recurring
-from cas_account.domain.clock import MIDNIGHT, minutes
-from cas_account.domain.reading import Json, Refused, Schema, is_blank, read_object
+from cas_fields.availability import SLOTS, Absence, Availability, Recurrence, Window, recurring
+from cas_fields.clock import MIDNIGHT, minutes
+from cas_fields.reading import Json, Refused, Schema, is_blank, read_object
 
 MAX_WINDOWS = 100
 MAX_EXCEPTIONS = 100

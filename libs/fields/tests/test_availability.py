@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cas_account.domain.availability import Recurrence, Window, merged
-from cas_account.domain.availability_formats import (
+from cas_fields.availability import Recurrence, Window, merged
+from cas_fields.availability_formats import (
     AvailabilityReader,
     UnavailabilityReader,
     parse,
     parse_exceptions,
 )
-from cas_account.domain.clock import minutes, shown
-from cas_account.domain.reading import Refused
+from cas_fields.clock import minutes, shown
+from cas_fields.reading import Refused
 
 SLOTS = [f"{days}_{part}" for days in ("weekday", "weekend") for part in ("morning", "afternoon", "evening")]
 

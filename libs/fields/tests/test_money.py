@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cas_account.domain.money import Budget, Money, MoneyRange, contains, midpoint, to_major
-from cas_account.domain.reading import Refused
+from cas_fields.money import Budget, Money, MoneyRange, contains, midpoint, to_major
+from cas_fields.reading import Refused
 
 amounts = st.integers(0, 10_000_00)
 

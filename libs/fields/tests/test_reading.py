@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cas_account.domain.reading import (
+from cas_fields.reading import (
     Flag,
     Number,
     NumberList,
@@ -17,7 +17,6 @@ from cas_account.domain.reading import (
     clean,
     identity,
 )
-from cas_account.domain.roles import AskedRole, Role, UnknownRole, find_role
 
 
 def refusal(read, value):
@@ -87,6 +86,12 @@ class TestTextList:
         assert len(TextList()([f"text {n}" for n in range(50)])) == 50
         assert refusal(TextList(), [f"text {n}" for n in range(51)]).code == "too-many"
 
+    def test_may_have_limits_of_its_own(self):
+        read = TextList(most=2, longest=3)
+        assert read(["abc", "def", "ABC"]) == ["abc", "def"]
+        assert refusal(read, ["a", "b", "c"]).message == "may have at most 2 items"
+        assert refusal(read, ["abcd"]).path == "0"
+
     @pytest.mark.parametrize(
         ("value", "path"), [("Maths", ""), ({"a": 1}, ""), ([1], "0"), (["a", ["b"]], "1")]
     )
@@ -134,18 +139,3 @@ class TestNumbers:
     def test_flags_are_true_or_false(self):
         assert Flag()(False) is False
         assert refusal(Flag(), 0).message == "must be true or false"
-
-
-class TestRoles:
-    @pytest.mark.parametrize(
-        ("name", "role"),
-        [("tutor", Role.TUTOR), (" Provider ", Role.TUTOR), ("SEEKER", Role.CLIENT), ("agent", Role.AGENT)],
-    )
-    def test_are_found_by_alias_in_any_case(self, name, role):
-        assert find_role(name) is role
-        assert AskedRole.read(name) == AskedRole(role, name.strip())
-
-    @pytest.mark.parametrize("name", ["admin", "", None, 1, ["tutor"]])
-    def test_are_refused_when_unknown(self, name):
-        with pytest.raises(UnknownRole, match="role_type: must be tutor"):
-            AskedRole.read(name)

@@ -152,7 +152,7 @@ class WebAddress:
 
 @dataclass(frozen=True, slots=True)
 class TextList:
-    """Texts without blanks and repetitions, the first spelling kept.
+    """At most `most` texts of at most `longest` characters, without blanks and repetitions, the first spelling kept.
 
     :param kind: the taxonomy kind behind the list; texts outside it may be shorter only.
     :param closed: only texts of the kind are taken.
@@ -160,18 +160,20 @@ class TextList:
 
     kind: str | None = None
     closed: bool = False
+    most: int = MAX_ITEMS
+    longest: int = TEXT_IN_LIST
 
     @property
     def schema(self) -> Schema:
         return {
             "type": "array",
-            "items": {"type": "string", "maxLength": TEXT_IN_LIST},
-            "maxItems": MAX_ITEMS,
+            "items": {"type": "string", "maxLength": self.longest},
+            "maxItems": self.most,
         }
 
     def __call__(self, value: Json) -> list[Json]:
         texts = [text for index, item in _items(value) if (text := self._read_item(index, item))]
-        return _limited(list(unique(texts, kind=self.kind)))
+        return _limited(list(unique(texts, kind=self.kind)), most=self.most)
 
     def _read_item(self, index: int, item: Json) -> str:
         try:
@@ -180,7 +182,7 @@ class TextList:
             raise refusal.within(index) from refusal
 
     def _read_text(self, item: Json) -> str:
-        text = Text(longest=TEXT_IN_LIST)(item)
+        text = Text(longest=self.longest)(item)
         if self.kind is None or not text or cas_taxonomy.resolve(self.kind, text):
             return text
         if self.closed:
@@ -221,9 +223,9 @@ def _items(value: Json) -> Iterable[tuple[int, Json]]:
     return enumerate(value)
 
 
-def _limited(items: list[Json]) -> list[Json]:
-    if len(items) > MAX_ITEMS:
-        raise Refused(f"may have at most {MAX_ITEMS} items", code="too-many")
+def _limited(items: list[Json], *, most: int = MAX_ITEMS) -> list[Json]:
+    if len(items) > most:
+        raise Refused(f"may have at most {most} items", code="too-many")
     return items
 
 

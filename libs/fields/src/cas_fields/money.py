@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
-from cas_account.domain.reading import Json, Refused, Schema, decimal, is_blank, plain, read_bounds
+from cas_fields.reading import Json, Refused, Schema, decimal, is_blank, plain, read_bounds
 
 CURRENCY = "GBP"
 MAX_MINOR_UNITS = 10_000_00

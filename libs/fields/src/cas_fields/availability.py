@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import cas_taxonomy
-from cas_account.domain.clock import minutes, shown
-from cas_account.domain.reading import Json
+from cas_fields.clock import minutes, shown
+from cas_fields.reading import Json
 
 COUNTS_FROM = 60  # minutes of a slot that a window must cover
 SLOTS = "availability-slots"

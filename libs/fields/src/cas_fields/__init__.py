@@ -1,0 +1,1 @@
+"""What may stand in a field: readers that turn JSON as it arrives into what is stored, or say why they cannot."""
