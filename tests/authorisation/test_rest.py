@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.authorisation.cast import PEOPLE, THINGS, Caller, Cast
-from tests.authorisation.expected import EXPECTED, NOBODY, Access, Row
+from tests.authorisation.expected import EXPECTED, Access, Row
 from tests.integration.person import Person
 
 from cas_local.stack import Stack
@@ -132,18 +132,10 @@ class Scene:
         parameters = dict(self._row.path)
         if self._row.thing:
             parameters |= self._things(person, target)
-        answer = httpx.request(
-            self._method,
-            self._base + self._path.format(**parameters),
-            params=self._row.query,
-            json=self._body(),
-            headers={**self._row.headers, **self._token(caller, person)},
-            timeout=15,
-        )
-        return answer.status_code
-
-    def _body(self) -> object:
-        return json.loads(json.dumps(self._row.body).replace(NOBODY, f"{uuid4().hex}@example.com"))
+        request = self._row.request()
+        request["headers"] |= self._token(caller, person)
+        url = self._base + self._path.format(**parameters)
+        return httpx.request(self._method, url, timeout=15, **request).status_code
 
     def _person(self, caller: Caller) -> Person:
         """Who calls, or, where a program or nobody does, whose things are asked for."""
