@@ -132,6 +132,7 @@ ACCOUNT = {
     "PATCH /api/account/professional-info": own(body=TUTOR | {"subjects": ["Physics"]}, once=True),
     "POST /api/account/professional-info": own(body=TUTOR, ok=201, once=True),
     "DELETE /api/account/professional-info": own(query=TUTOR),
+    "GET /api/account/export": own(),
 }
 
 ONBOARDING = {

@@ -1,24 +1,29 @@
 """The account service on real servers."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from cas.auth.v1 import auth_pb2, auth_pb2_grpc
+from cas.onboarding.v1 import onboarding_pb2, onboarding_pb2_grpc
 from starlette.testclient import TestClient
 
 from cas_account import rest, tasks
-from cas_account.clients import AuthClient
+from cas_account.clients import AuthClient, OnboardingClient
 from cas_account.domain.profile import Identity
 from cas_account.models import outbox_messages
+from cas_account.operations.export import AccountPart
 from cas_account.operations.health import HealthMonitor
+from cas_account.operations.parts import Part
 from cas_account.operations.profiles import new_agent_id, welcome
 from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
 from cas_kit.db import Database
 from cas_kit.errors import DomainError
 from cas_kit.outbox import Relay
+from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
 from cas_kit.rpc import RpcServer
 from cas_kit.testing.plugin import empty_tables
@@ -35,6 +40,7 @@ def settings(make_settings) -> Settings:
         service="account",
         database_pool_size=16,
         auth_grpc="127.0.0.1:1",
+        onboarding_grpc="127.0.0.1:1",
         health_auth_url=NOWHERE,
         health_onboarding_url=NOWHERE,
     )
@@ -139,12 +145,33 @@ def auth(auth_service) -> Iterator[AuthClient]:
 
 
 @pytest.fixture
+def onboarding_service() -> Iterator["OnboardingService"]:
+    """An onboarding service on a loopback port, as far as this service asks anything of it."""
+    service = OnboardingService()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def onboarding(onboarding_service) -> Iterator[OnboardingClient]:
+    client = OnboardingClient(onboarding_service.target)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def parts(database, auth, onboarding) -> tuple[Part, ...]:
+    """Everybody who keeps anything about users."""
+    return (AccountPart(database), onboarding, auth)
+
+
+@pytest.fixture
 def relay(database, auth) -> Relay:
     return Relay(database, outbox_messages, tasks.handlers(database, auth))
 
 
 @pytest.fixture
-def app(database, issuer, settings):
+def app(database, issuer, settings, parts, redis_server):
     """The REST application with this test's own keys; nothing was called before."""
     monitor = HealthMonitor({"database": database.ping})
     yield create_app(
@@ -156,6 +183,8 @@ def app(database, issuer, settings):
             verifier=TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=issuer),
             media_url=settings.media_url,
             health=monitor,
+            limiter=RateLimiter(redis_server.url(), prefix=f"test-{uuid4()}"),
+            parts=parts,
         ),
         readiness=Readiness(),
         render_error=rest.render_error,
@@ -177,9 +206,13 @@ def ada(client, issuer, user_id):
 
 
 class AuthService(auth_pb2_grpc.AuthServiceServicer):
-    """Remembers the roles it is told; `refusal` is raised instead when set."""
+    """Remembers the roles it is told; `refusal` is raised instead when set.
+
+    `kept` is what it keeps about every user, as sections and documents.
+    """
 
     def __init__(self) -> None:
+        self.kept: list[tuple[str, dict]] = []
         self.told: list[tuple[str, list[str], str, int]] = []
         self.refusal: DomainError | None = None
         self._server = RpcServer(lambda server: auth_pb2_grpc.add_AuthServiceServicer_to_server(self, server))
@@ -190,6 +223,33 @@ class AuthService(auth_pb2_grpc.AuthServiceServicer):
             raise self.refusal
         self.told.append((request.user_id, list(request.roles), request.active_role, request.version))
         return auth_pb2.SetAppRolesResponse(applied=True)
+
+    def ExportUser(self, request, context):  # noqa: N802
+        if self.refusal is not None:
+            raise self.refusal
+        for section, document in self.kept:
+            yield auth_pb2.ExportUserResponse(section=section, document=json.dumps(document).encode())
+
+    def stop(self) -> None:
+        self._server.stop(timedelta(0))
+
+
+class OnboardingService(onboarding_pb2_grpc.OnboardingServiceServicer):
+    """`kept` is what it keeps about every user; `refusal` is raised instead of an answer when set."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, dict]] = []
+        self.refusal: DomainError | None = None
+        self._server = RpcServer(
+            lambda server: onboarding_pb2_grpc.add_OnboardingServiceServicer_to_server(self, server)
+        )
+        self.target = f"127.0.0.1:{self._server.start(host='127.0.0.1', port=0)}"
+
+    def ExportUser(self, request, context):  # noqa: N802
+        for section, document in self.kept:
+            yield onboarding_pb2.ExportUserResponse(section=section, document=json.dumps(document).encode())
+        if self.refusal is not None:
+            raise self.refusal
 
     def stop(self) -> None:
         self._server.stop(timedelta(0))

@@ -24,7 +24,9 @@ def service(settings, account_database):
 
 
 class TestSettings:
-    @pytest.mark.parametrize("name", ["auth_grpc", "health_auth_url", "health_onboarding_url"])
+    @pytest.mark.parametrize(
+        "name", ["auth_grpc", "onboarding_grpc", "health_auth_url", "health_onboarding_url"]
+    )
     def test_have_no_address_to_fall_back_on(self, settings, name):
         with pytest.raises(ValidationError, match=name):
             Settings(**settings.model_dump(exclude={name}))
@@ -69,6 +71,7 @@ class TestCommandLine:
             "CAS_ACCOUNT_DATABASE_URL": settings.database_url.get_secret_value(),
             "CAS_ACCOUNT_REDIS_URL": str(settings.redis_url),
             "CAS_ACCOUNT_AUTH_GRPC": settings.auth_grpc,
+            "CAS_ACCOUNT_ONBOARDING_GRPC": settings.onboarding_grpc,
             "CAS_ACCOUNT_HEALTH_AUTH_URL": settings.health_auth_url,
             "CAS_ACCOUNT_HEALTH_ONBOARDING_URL": settings.health_onboarding_url,
         }

@@ -90,7 +90,7 @@ class TestEveryRoute:
             for method, operation in methods.items()
         }
         assert {key for key, operation in operations.items() if "security" not in operation} == PUBLIC
-        assert len(operations) == 9
+        assert len(operations) == 10
 
     def test_documents_its_answers_and_bodies(self, app):
         paths = app.openapi()["paths"]

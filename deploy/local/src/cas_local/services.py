@@ -36,7 +36,13 @@ class Service:
 
 SERVICES = (
     Service(name="auth", rest_port=8101, grpc_port=9101, keys=("ENCRYPTION_KEY",), worker=True, mails=True),
-    Service(name="account", rest_port=8102, grpc_port=9102, asks=("auth",), watches=("auth", "onboarding")),
+    Service(
+        name="account",
+        rest_port=8102,
+        grpc_port=9102,
+        asks=("auth", "onboarding"),
+        watches=("auth", "onboarding"),
+    ),
     Service(name="onboarding", rest_port=8103, grpc_port=9103, asks=("account",)),
 )
 

@@ -1,6 +1,6 @@
 """What the account service asks of others, in its own words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,13 +8,18 @@ import grpc
 import httpx
 from cas.auth.v1 import auth_pb2
 from cas.auth.v1.auth_pb2_grpc import AuthServiceStub
+from cas.onboarding.v1 import onboarding_pb2
+from cas.onboarding.v1.onboarding_pb2_grpc import OnboardingServiceStub
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cas_account.domain.export import ExportItem
 from cas_kit.errors import Unavailable
 from cas_kit.outbox import Undeliverable
 from cas_kit.rpc import RemoteRefusal, RpcClient, RpcTls
 
+# Somebody waits for the file, and the gateway for its first byte, which comes after every service has answered.
+EXPORT_TIMEOUT = timedelta(seconds=4)
 # Somebody who completes an onboarding waits for the first try.
 ROLES_TIMEOUT = timedelta(seconds=1)
 PROBE_TIMEOUT = timedelta(seconds=1)
@@ -26,9 +31,11 @@ class AuthClient:
     :param target: `host:port` of its gRPC server.
     """
 
+    name = "auth"
+
     def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
         self._rpc = RpcClient(
-            target, service="cas.auth.v1.AuthService", safe_methods=["SetAppRoles"], tls=tls
+            target, service="cas.auth.v1.AuthService", safe_methods=["SetAppRoles", "ExportUser"], tls=tls
         )
         self._stub = AuthServiceStub(self._rpc.channel)
 
@@ -50,6 +57,43 @@ class AuthClient:
         except RemoteRefusal as refusal:
             if refusal.status is not grpc.StatusCode.NOT_FOUND:
                 raise Undeliverable(str(refusal)) from refusal
+
+    def export_user(self, user_id: UUID) -> Iterator[ExportItem]:
+        """Who the user is and how they sign in.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = auth_pb2.ExportUserRequest(user_id=str(user_id))
+        for item in self._rpc.stream(self._stub.ExportUser, request, timeout=EXPORT_TIMEOUT):
+            yield ExportItem(item.section, item.document)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._rpc.close()
+
+
+class OnboardingClient:
+    """The onboarding service.
+
+    :param target: `host:port` of its gRPC server.
+    """
+
+    name = "onboarding"
+
+    def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
+        self._rpc = RpcClient(
+            target, service="cas.onboarding.v1.OnboardingService", safe_methods=["ExportUser"], tls=tls
+        )
+        self._stub = OnboardingServiceStub(self._rpc.channel)
+
+    def export_user(self, user_id: UUID) -> Iterator[ExportItem]:
+        """The answers the user gave.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = onboarding_pb2.ExportUserRequest(user_id=str(user_id))
+        for item in self._rpc.stream(self._stub.ExportUser, request, timeout=EXPORT_TIMEOUT):
+            yield ExportItem(item.section, item.document)
 
     def close(self) -> None:
         """Close the channel."""

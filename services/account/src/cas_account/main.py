@@ -1,19 +1,23 @@
 """The account service as a process: `cas-account serve | migrate | openapi | retry-parked`."""
 
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 
 import cas_account
 from cas_account import rest, rpc, tasks
-from cas_account.clients import AuthClient, ReadinessProbe, RedisProbe
+from cas_account.clients import AuthClient, OnboardingClient, ReadinessProbe, RedisProbe
 from cas_account.models import idempotency_keys, outbox_messages
+from cas_account.operations.export import AccountPart
 from cas_account.operations.health import HealthMonitor, prove_profiles
+from cas_account.operations.parts import Part
 from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
 from cas_kit.db import Database
 from cas_kit.idempotency import forget_old_keys
 from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
+from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
 from cas_kit.revocations import RevokedSessions
 from cas_kit.rpc import RpcServer, RpcTls
@@ -32,6 +36,9 @@ def build(settings: Settings) -> Service:
     tls = RpcTls.of(settings)
     database = Database(settings, application_name="cas-account")
     auth = AuthClient(settings.auth_grpc, tls=tls)
+    onboarding = OnboardingClient(settings.onboarding_grpc, tls=tls)
+    # Whoever keeps anything about users is one of these.
+    parts: Sequence[Part] = (AccountPart(database), onboarding, auth)
     auth_probe = ReadinessProbe(settings.health_auth_url)
     onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
     redis_probe = RedisProbe(str(settings.redis_url))
@@ -62,6 +69,8 @@ def build(settings: Settings) -> Service:
                 ),
                 media_url=settings.media_url,
                 health=health,
+                limiter=RateLimiter(str(settings.redis_url), prefix="cas-account"),
+                parts=parts,
             ),
             readiness=readiness,
             render_error=rest.render_error,
@@ -84,6 +93,7 @@ def build(settings: Settings) -> Service:
             onboarding_probe.close,
             redis_probe.close,
             auth.close,
+            onboarding.close,
             database.dispose,
             revoked.close,
         ],

@@ -3,7 +3,7 @@
 Reads of the hot paths are built once at import, run in autocommit and return entities that belong to no session.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID, uuid4
@@ -23,6 +23,8 @@ from cas_account.models import (
 )
 from cas_fields.reading import Json
 from cas_kit.telemetry import request_id
+
+ENTRIES_AT_ONCE = 1_000
 
 _PROFILE = select(Profile.__table__).where(Profile.id == bindparam("user_id"))
 _CARDS = select(
@@ -107,6 +109,24 @@ def add_details(session: Session, details: RoleDetails) -> None:
 def delete_details(session: Session, details: RoleDetails) -> None:
     session.delete(details)
     session.flush()
+
+
+# ---- export ----
+
+
+def get_profile(session: Session, *, user_id: UUID) -> Profile | None:
+    return session.get(Profile, user_id)
+
+
+def list_details(session: Session, *, user_id: UUID) -> Sequence[RoleDetails]:
+    found = select(RoleDetails).where(RoleDetails.profile_id == user_id)
+    return session.scalars(found.order_by(RoleDetails.created_at, RoleDetails.id)).all()
+
+
+def list_activity(session: Session, *, user_id: UUID) -> Iterator[AuditEntry]:
+    """What the user did, the oldest first; read in portions."""
+    found = select(AuditEntry).where(AuditEntry.actor == user_id).order_by(AuditEntry.at, AuditEntry.id)
+    yield from session.scalars(found.execution_options(yield_per=ENTRIES_AT_ONCE))
 
 
 # ---- completions, erasure, audit ----

@@ -1,7 +1,7 @@
 """Who is calling: the owner of a profile, which the first call of a user creates (docs/spec/domain.md 3.1)."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,9 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from cas_account.domain.profile import Identity
 from cas_account.models import idempotency_keys
 from cas_account.operations.health import HealthMonitor
+from cas_account.operations.parts import Part
 from cas_account.operations.profiles import new_agent_id, welcome
 from cas_kit.db import Database
 from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
+from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
 from cas_kit.tokens import CACHED_TOKENS, Principal
 
@@ -44,6 +46,8 @@ class AccountDependencies(Dependencies):
 
     media_url: str
     health: HealthMonitor
+    limiter: RateLimiter
+    parts: Sequence[Part]
     welcomed: WelcomedTokens = field(default_factory=WelcomedTokens)
 
 

@@ -117,6 +117,27 @@ SAVED_TEMPLATE = objects(
 DONE = objects({"success": _FLAG, "message": _TEXT}, required=["success", "message"])
 
 
+# ---- export ----
+
+_THINGS: Schema = {"type": "array", "items": {"type": "object"}}
+EXPORT = objects(
+    {
+        "format": {"type": "string", "enum": ["cas-export"]},
+        "format_version": _VERSION,
+        "generated_at": _INSTANT,
+        "user_id": _UUID,
+        "auth": {"type": "object"},
+        "profile": {"type": "object"},
+        "templates": _THINGS,
+        "onboarding": _THINGS,
+        "listings": _THINGS,
+        "images": _THINGS,
+        "activity": _THINGS,
+    },
+    required=["format", "format_version", "generated_at", "user_id"],
+)
+
+
 # ---- taxonomy and health ----
 
 TAXONOMY = objects(
