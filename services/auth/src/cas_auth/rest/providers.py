@@ -109,7 +109,7 @@ def authorize(
     return answer
 
 
-@routes.get(CALLBACK, status_code=303, responses={303: _ON, **documented(503)})
+@routes.get(CALLBACK, status_code=303, response_class=Response, responses={303: _ON, **documented(503)})
 def callback(
     *,
     dependencies: AuthDep,
@@ -147,7 +147,13 @@ def callback(
             return redirect(target, query={"code": welcome.code})
 
 
-@routes.post(CALLBACK, status_code=303, responses={303: _ON, **documented(413)}, openapi_extra=_FORM)
+@routes.post(
+    CALLBACK,
+    status_code=303,
+    response_class=Response,
+    responses={303: _ON, **documented(413)},
+    openapi_extra=_FORM,
+)
 async def callback_by_form(request: Request, dependencies: AuthDep) -> Response:
     """Let a browser that a provider has posting here come again by itself: only then it shows its cookie."""
     fields = dict(parse_qsl((await request.body()).decode(errors="replace")))
