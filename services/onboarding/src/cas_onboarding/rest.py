@@ -132,10 +132,7 @@ class Done:
 
 
 _Responses = dict[int | str, dict[str, Any]]
-_PROBLEMS: _Responses = {
-    401: {"description": "No valid token."},
-    "default": {"description": "A problem (RFC 9457)."},
-}
+_PROBLEMS: _Responses = {401: {"description": "No valid token."}}
 _WRITE_PROBLEMS: _Responses = {
     **_PROBLEMS,
     409: {"description": "A request with this `Idempotency-Key` is still running."},
@@ -200,6 +197,7 @@ def save_progress(
         304: {"description": "Unchanged since the `ETag` in `If-None-Match`."},
         400: {"description": "Unknown role."},
         404: {"description": "Nothing is saved."},
+        "4XX": {"description": "Another problem."},  # or FastAPI adds a 422 of its own, which we never answer
         **_PROBLEMS,
     },
 )
