@@ -3,10 +3,11 @@
 Raise a subclass of `DomainError` beside the code that finds the fault; the edges render it (see docs/adr/0007).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar, Self
 
 
@@ -49,6 +50,9 @@ class DomainError(Exception):
     sentence: ClassVar[str] = ""
     keeps_transaction: ClassVar[bool] = False
     """True when what was written before the error is itself the effect, and is committed."""
+
+    extensions: Mapping[str, object] = MappingProxyType({})
+    """More that a program may want to know, beside the members every problem has (RFC 9457 section 3.2)."""
 
     def __init__(self, detail: str | None = None, *, problems: Sequence[FieldProblem] = ()) -> None:
         self.detail = detail or self.sentence
@@ -94,6 +98,7 @@ class VersionMismatch(DomainError):
     def __init__(self, current: int | None) -> None:
         super().__init__()
         self.current = current
+        self.extensions = {"version": current}
 
 
 class BodyTooLarge(DomainError):
@@ -111,17 +116,13 @@ class UnsupportedMediaType(DomainError):
 class IdempotencyKeyReused(DomainError):
     kind = Kind.INVALID
     code = "idempotency-key-reused"
-    sentence = (
-        "This Idempotency-Key was used before with another request. Use a new key for each new request."
-    )
+    sentence = "This Idempotency-Key was used before with another request."
 
 
 class IdempotencyInProgress(DomainError):
     kind = Kind.CONFLICT
     code = "idempotency-in-progress"
-    sentence = (
-        "A request with this Idempotency-Key is still running. Wait for its answer, then send it again."
-    )
+    sentence = "A request with this Idempotency-Key is still running."
 
 
 class RateLimited(DomainError):
@@ -159,7 +160,7 @@ class MethodNotAllowed(DomainError):
 
     kind = Kind.NOT_ALLOWED
     code = "method-not-allowed"
-    sentence = "This address does not take that method; the Allow header names those it takes."
+    sentence = "This address does not take that method."
 
     def __init__(self, allowed: str) -> None:
         super().__init__()

@@ -23,7 +23,6 @@ from cas_kit.errors import (
     ValidationFailed,
     VersionMismatch,
 )
-from cas_kit.sentences import sentence
 
 STATUS = {
     Kind.MALFORMED: HTTPStatus.BAD_REQUEST,
@@ -58,11 +57,10 @@ def problem_response(request: Request, error: DomainError) -> Response:
         "code": error.code,
         "instance": request.scope["path"],  # request.url would be built from the Host header
         "request_id": telemetry.request_id.get(),
+        **error.extensions,
     }
     if error.problems:
         body["errors"] = error.problems
-    if isinstance(error, VersionMismatch):
-        body["version"] = error.current
     return Response(
         _encode(body), status, headers=error_headers(error), media_type="application/problem+json"
     )
@@ -105,7 +103,7 @@ def field_problems(errors: Sequence[Any]) -> list[FieldProblem]:
     return [
         FieldProblem(
             field=".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0]),
-            message=sentence(error),
+            message=error["msg"].removeprefix("Value error, "),
             code=error["type"].replace("_", "-"),
         )
         for error in errors
