@@ -14,16 +14,18 @@ _BUDGET_TEXT = 64  # characters; two amounts and a hyphen need far fewer
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount from 0 to 10,000; a numeric text is taken too. Stored in minor units."""
+    """An amount from 0 to `most`, 10,000 unless said otherwise; a numeric text is taken too. Stored in minor units."""
+
+    most: MinorUnits = MAX_MINOR_UNITS
 
     @property
     def schema(self) -> Schema:
-        return {"type": ["number", "string"], "minimum": 0, "maximum": MAX_MINOR_UNITS // 100}
+        return {"type": ["number", "string"], "minimum": 0, "maximum": self.most // 100}
 
     def __call__(self, value: Json) -> MinorUnits:
         amount = decimal(value)
-        if not 0 <= amount * 100 <= MAX_MINOR_UNITS:
-            raise Refused(f"must be between 0 and {MAX_MINOR_UNITS // 100:,}", code="out-of-range")
+        if not 0 <= amount * 100 <= self.most:
+            raise Refused(f"must be between 0 and {self.most // 100:,}", code="out-of-range")
         if amount * 100 != (amount * 100).to_integral_value():
             raise Refused("may have at most two decimals")
         return int(amount * 100)

@@ -12,7 +12,6 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from cas_account.domain.profile import (
     BIO_LENGTH,
-    DEFAULT_TIMEZONE,
     Identity,
     ProfileChanges,
     Values,
@@ -21,6 +20,7 @@ from cas_account.domain.profile import (
 from cas_account.domain.roles import Role, RoleNotHeld
 from cas_fields.money import CURRENCY
 from cas_fields.reading import instant, same_json
+from cas_fields.zones import DEFAULT_TIMEZONE
 from cas_kit.db import NAMING_CONVENTION, text_enum
 from cas_kit.errors import FieldProblem, ValidationFailed
 from cas_kit.idempotency import idempotency_table

@@ -3,18 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
-from zoneinfo import available_timezones
 
 import msgspec
 
 from cas_account.domain.roles import EXPECTED, Role, find_role
 from cas_fields.reading import Json, Reader, Refused, Schema, Text, WebAddress, clean, is_blank
+from cas_fields.zones import DEFAULT_TIMEZONE, Timezone
 from cas_kit.errors import DomainError, FieldProblem, Kind, ValidationFailed
 
-DEFAULT_TIMEZONE = "Europe/London"
 NAME_LENGTH = range(2, 101)
 BIO_LENGTH = 500
 PREFERENCES_BYTES = 16 * 1024
@@ -93,21 +91,6 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True)
-class Timezone:
-    """An IANA name."""
-
-    @property
-    def schema(self) -> Schema:
-        return {"type": "string", "examples": [DEFAULT_TIMEZONE]}
-
-    def __call__(self, value: Json) -> str:
-        name = Text(64)(value)
-        if name not in _timezones():
-            raise Refused(f"must be a time zone such as {DEFAULT_TIMEZONE}")
-        return name
-
-
-@dataclass(frozen=True, slots=True)
 class Preferences:
     """A JSON object."""
 
@@ -119,11 +102,6 @@ class Preferences:
         if not isinstance(value, dict):
             raise Refused("must be an object")
         return value
-
-
-@cache
-def _timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def readers(media_url: str) -> Mapping[str, Reader]:
