@@ -1,7 +1,5 @@
 """The part of Kong's declarative format that both gateways treat alike, as types. Everything else is refused."""
 
-import re
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
@@ -15,44 +13,11 @@ from pydantic import (
     model_validator,
 )
 
+from cas_gateway import spelling
 from cas_gateway.document import Problem, Refused, yaml_path
 
 WINDOWS = {"second": 1, "minute": 60, "hour": 3600}
 UNITS = {"bytes": 1, "kilobytes": 1024, "megabytes": 1024 * 1024}
-PATH = re.compile(r"~(?P<pattern>(/([\w-]|\\\.)+|/\[\^/\]\+)+|/)\$", re.ASCII)
-
-
-def _upstream_url(value: str) -> str:
-    if not re.fullmatch(r"http://[\w.-]+:\d{1,5}", value, re.ASCII):
-        raise ValueError("write http://host:port, the services are spoken to inside the network")
-    return value
-
-
-def _host(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", value):
-        raise ValueError("write a plain host name in lower case, without port or wildcard")
-    return value
-
-
-def _origin(value: str) -> str:
-    if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", value):
-        raise ValueError("write scheme://host[:port]; Kong reads anything else as a regular expression")
-    return value
-
-
-def _path(value: str) -> str:
-    if not PATH.fullmatch(value):
-        raise ValueError(
-            r"write the whole path as '~/like/this$', with [^/]+ for a variable segment and \. for a dot:"
-            " a prefix would also match longer names"
-        )
-    return value
-
-
-def _distinct(values: list[str]) -> list[str]:
-    if repeated := [value for value, count in Counter(values).items() if count > 1]:
-        raise ValueError(f"repeats {', '.join(repeated)}")
-    return values
 
 
 @dataclass(slots=True)
@@ -176,18 +141,19 @@ ServicePlugin = Annotated[
 
 class Route(Part):
     name: str
-    paths: list[Annotated[str, AfterValidator(_path)]] = Field(min_length=1)
+    paths: list[Annotated[str, AfterValidator(spelling.path)]] = Field(min_length=1)
     methods: Annotated[
-        list[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]], AfterValidator(_distinct)
+        list[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]],
+        AfterValidator(spelling.distinct),
     ]
-    hosts: list[Annotated[str, AfterValidator(_host)]] = Field(min_length=1)
+    hosts: list[Annotated[str, AfterValidator(spelling.host)]] = Field(min_length=1)
     strip_path: Literal[False]
+    # Above 0 where the paths of another route fit too: of two patterns, either gateway would take another one.
+    regex_priority: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def answers_what_http_expects(self) -> Self:
-        """Kong adds neither HEAD nor OPTIONS by itself."""
-        if "OPTIONS" not in self.methods:
-            raise ValueError("methods lack OPTIONS: without it Kong answers preflights with 404")
+    def answers_head(self) -> Self:
+        """Kong does not add HEAD by itself."""
         if ("GET" in self.methods) != ("HEAD" in self.methods):
             raise ValueError("methods need HEAD wherever there is GET, and only there")
         return self
@@ -207,7 +173,7 @@ class Route(Part):
 
 class Service(Part):
     name: str
-    url: Annotated[str, AfterValidator(_upstream_url)]
+    url: Annotated[str, AfterValidator(spelling.upstream_url)]
     connect_timeout: int = Field(ge=1)
     read_timeout: int = Field(ge=1)
     write_timeout: int = Field(ge=1)
@@ -289,7 +255,7 @@ class Strip(Part):
 
 class CorsConfig(Part):
     # Kong sends a single origin to every caller, whoever asks.
-    origins: list[Annotated[str, AfterValidator(_origin)]] = Field(min_length=2)
+    origins: list[Annotated[str, AfterValidator(spelling.origin)]] = Field(min_length=2)
     methods: list[str] = Field(min_length=1)
     headers: list[str] = Field(min_length=1)
     exposed_headers: list[str] = Field(min_length=1)
@@ -369,9 +335,20 @@ class KongFile(Part):
     consumers: list[Consumer] = Field(min_length=1)
 
     @model_validator(mode="after")
+    def answers_preflights(self) -> Self:
+        """A path whose methods stand in several routes has OPTIONS in one of them."""
+        routes = [route for service in self.services for route in service.routes]
+        answered = {path for route in routes if "OPTIONS" in route.methods for path in route.paths}
+        if silent := sorted({path for route in routes for path in route.paths} - answered):
+            raise ValueError(
+                f"no route has OPTIONS for {', '.join(silent)}: Kong answers preflights with 404"
+            )
+        return self
+
+    @model_validator(mode="after")
     def names_each_key_once(self) -> Self:
         """Kong knows a key by its id alone, whoever's it is."""
-        _distinct([secret.key for consumer in self.consumers for secret in consumer.jwt_secrets])
+        spelling.distinct([secret.key for consumer in self.consumers for secret in consumer.jwt_secrets])
         return self
 
     @property

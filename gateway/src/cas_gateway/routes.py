@@ -27,17 +27,18 @@ def virtual_host(kong: KongFile) -> Json:
     return {
         "name": "gateway",
         "domains": sorted(domain for host in hosts for domain in (host, f"{host}:*")),
-        "routes": [
-            entry
-            for service in kong.services
-            for route in service.routes
-            for entry in _routes(service, route)
-        ],
+        "routes": [entry for service, route in _by_priority(kong) for entry in _routes(service, route)],
         "typed_per_filter_config": {
             CORS: _cors(kong),
             RATE: any_type("envoy.config.route.v3.FilterConfig", config={}),
         },
     }
+
+
+def _by_priority(kong: KongFile) -> Sequence[tuple[Service, Route]]:
+    """Every route with its service; Envoy takes the first that fits."""
+    routes = [(service, route) for service in kong.services for route in service.routes]
+    return sorted(routes, key=lambda found: found[1].regex_priority, reverse=True)
 
 
 def cluster(name: str, url: str, *, connect_timeout: float, authority: Path = PUBLIC_AUTHORITIES) -> Json:

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     auth_url: str = "http://127.0.0.1:8101"
     account_url: str = "http://127.0.0.1:8102"
     onboarding_url: str = "http://127.0.0.1:8103"
+    listings_url: str = "http://127.0.0.1:8104"
     hosts: Annotated[list[str], NoDecode] = ["localhost", "127.0.0.1"]
     origins: Annotated[list[str], NoDecode] = ["http://localhost:3000", "http://127.0.0.1:3000"]
     issuer: str = "http://localhost:8000/auth/v1"
