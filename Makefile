@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := libs/kit libs/taxonomy libs/fields services/auth services/account services/onboarding gateway deploy/local
+PACKAGES := libs/kit libs/taxonomy libs/fields services/auth services/account services/onboarding services/listings gateway deploy/local
 # What must be installed again when it changes: package metadata, the lock and the .proto files.
 INSTALL_INPUTS := pyproject.toml requirements.lock $(PACKAGES:%=%/pyproject.toml) \
 	protos/pyproject.toml protos/hatch_build.py $(shell find protos/cas -name '*.proto')
@@ -72,7 +72,7 @@ reset: install ## Stop everything and delete its data; asks, unless FORCE=1.
 # ---- check ----
 
 SOURCES := libs services gateway deploy tests tools benchmarks protos
-TYPED := libs/kit/src libs/taxonomy/src libs/fields/src services/auth/src services/account/src services/onboarding/src gateway/src deploy/local/src
+TYPED := libs/kit/src libs/taxonomy/src libs/fields/src services/auth/src services/account/src services/onboarding/src services/listings/src gateway/src deploy/local/src
 
 .PHONY: test
 test: install ## Run every test on real servers (starts them itself). ARGS="-k name" selects.

@@ -84,7 +84,7 @@ def stack(
 ) -> Iterator[Stack]:
     """A system that trusts addresses, as in development."""
     trusted = json.dumps([{"issuer": project.url, "algorithm": project.algorithm}])
-    everybody = ("ACCOUNT", "ONBOARDING", "GATEWAY")
+    everybody = ("ACCOUNT", "ONBOARDING", "LISTINGS", "GATEWAY")
     settings = {f"CAS_{name}_TRUSTED_ISSUERS": trusted for name in everybody}
     with running_stack(tmp_path_factory.mktemp("stack"), provider, **settings) as running:
         yield running

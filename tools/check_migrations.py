@@ -12,7 +12,7 @@ from cas_kit.migrations import alembic_config
 from cas_kit.testing.plugin import schema_survives_down_and_up
 from cas_local.postgres import PostgresServer, provision
 
-SERVICES = ("auth", "account", "onboarding")
+SERVICES = ("auth", "account", "onboarding", "listings")
 ACCEPTED = (
     "require-timeout-settings",  # the runner sets the time limits for every migration (docs/adr/0009)
     "prefer-robust-stmts",  # each migration runs in one transaction: nothing is left half done

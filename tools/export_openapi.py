@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SERVICES = ("auth", "account", "onboarding")
+SERVICES = ("auth", "account", "onboarding", "listings")
 FOLDER = Path(__file__).parents[1] / "docs" / "api"
 # Nothing is contacted: these only let the settings be read.
 SETTINGS = {
@@ -20,6 +20,7 @@ SETTINGS = {
     "ONBOARDING_GRPC": "127.0.0.1:1",
     "HEALTH_AUTH_URL": "http://127.0.0.1:1",
     "HEALTH_ONBOARDING_URL": "http://127.0.0.1:1",
+    "HEALTH_LISTINGS_URL": "http://127.0.0.1:1",
     "LOG_LEVEL": "ERROR",
 }
 

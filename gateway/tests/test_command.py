@@ -31,6 +31,7 @@ def production(tmp_path: Path, jwks_file: Path) -> Path:
         "CAS_GATEWAY_AUTH_URL=http://auth:8101\n"
         "CAS_GATEWAY_ACCOUNT_URL=http://account:8102\n"
         "CAS_GATEWAY_ONBOARDING_URL=http://onboarding:8103\n"
+        "CAS_GATEWAY_LISTINGS_URL=http://listings:8104\n"
         "CAS_GATEWAY_HOSTS=api.example.org\n"
         "CAS_GATEWAY_ORIGINS=https://example.org, https://www.example.org\n"
         "CAS_GATEWAY_ISSUER=https://api.example.org/auth/v1\n"
@@ -85,6 +86,7 @@ class TestKong:
         for name in (
             "ACCOUNT_URL",
             "ONBOARDING_URL",
+            "LISTINGS_URL",
             "HOSTS",
             "ORIGINS",
             "ISSUER",

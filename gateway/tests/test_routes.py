@@ -13,7 +13,7 @@ from cas_gateway.settings import Settings
 from .envoys import document_for
 
 API = Path(__file__).parents[2] / "docs" / "api"
-DOCUMENTS = ("auth", "account", "onboarding")
+DOCUMENTS = ("auth", "account", "onboarding", "listings")
 # What HTTP adds to every path by itself.
 IMPLIED = {"HEAD", "OPTIONS"}
 # Second names that the documents leave out (docs/spec/domain.md 8.1).

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-SERVICES = ("auth", "account", "onboarding")
+SERVICES = ("auth", "account", "onboarding", "listings")
 JWKS_PATH = "/auth/v1/.well-known/jwks.json"
 
 
@@ -32,7 +32,7 @@ class Received:
 
 @dataclass
 class Upstream:
-    """The three services in one process, each on its own port."""
+    """The services in one process, each on its own port."""
 
     urls: dict[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)

@@ -80,10 +80,27 @@ def _identity(person: Person) -> str:
     return str(identities[0]["identity_id"])
 
 
+def _new_listing(person: Person) -> str:
+    """A draft that could be published."""
+    fields = {
+        "title": "GCSE Mathematics with patience",
+        "description": "Ten years of teaching, one pupil at a time, and no question too small to ask.",
+        "subjects": ["Mathematics"],
+        "levels": ["GCSE"],
+    }
+    return _id(person.http.post("/api/listings", json=fields))
+
+
+def _slug(person: Person) -> str:
+    return str(person.get(f"/api/listings/{_new_listing(person)}").json()["slug"])
+
+
 # How to come by a thing of this person's, for each parameter of a path that names one.
 THINGS: Mapping[str, Callable[[Person], str]] = {
     "user_id": lambda person: person.id,
     "session_id": lambda person: str(person.claims["session_id"]),
     "identity_id": _identity,
     "factor_id": _new_factor,
+    "listing_id": _new_listing,
+    "slug": _slug,
 }

@@ -23,7 +23,8 @@ class Row:
     """What happens to whom.
 
     :param ok: what whoever is let in gets; also 4xx, when the request goes no further for another reason.
-    :param thing: the parameter of the path that names something which has an owner.
+    :param thing: the parameter of the path that names something which has an owner; where the operation is public,
+        something that the owner has not published.
     :param other: what another person's thing gets, `missing` what none gets.
     :param program: what a service token gets where people are meant.
     :param once: the request uses up the caller or the thing, so that everybody needs a new one.
@@ -142,8 +143,21 @@ ONBOARDING = {
     "DELETE /api/onboarding/progress/{role_type}": own(path={"role_type": "agent"}, once=True),
 }
 
+LISTINGS = {
+    "POST /api/listings": own(body={}, ok=201),
+    "GET /api/listings/{listing_id}": public(thing="listing_id", program=401),
+    "GET /api/listings/slug/{slug}": public(thing="slug", program=401),
+    "PATCH /api/listings/{listing_id}": owned("listing_id", body={"title": "Patience with fractions"}),
+    "DELETE /api/listings/{listing_id}": owned("listing_id", ok=204, once=True),
+    "POST /api/listings/{listing_id}/publish": owned("listing_id", once=True),
+    "POST /api/listings/{listing_id}/unpublish": owned("listing_id", ok=409, once=True),
+    "POST /api/listings/{listing_id}/pause": owned("listing_id", ok=409, once=True),
+    "POST /api/listings/{listing_id}/archive": owned("listing_id", once=True),
+}
+
 EXPECTED: Mapping[str, Mapping[str, Row]] = {
     "auth": AUTH,
     "account": ACCOUNT,
     "onboarding": ONBOARDING,
+    "listings": LISTINGS,
 }

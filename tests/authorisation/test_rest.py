@@ -84,6 +84,9 @@ def expected(row: Row, program: int) -> Cells:
     :param program: what a service token gets where a person is demanded.
     """
     match row.access:
+        case Access.PUBLIC if row.thing:
+            hidden = {(Caller.ANONYMOUS, OWN): row.other, (Caller.PROGRAM, OWN): row.program or row.other}
+            return hidden | _cells_of_people(row)
         case Access.PUBLIC:
             return {(caller, OWN): row.ok for caller in Caller} | {
                 (Caller.PROGRAM, OWN): row.program or row.ok

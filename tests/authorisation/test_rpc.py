@@ -59,6 +59,7 @@ EXPECTED = {
     "cas.account.v1.AccountService/EraseUser": about_user(OK),
     "cas.onboarding.v1.OnboardingService/ExportUser": about_user(OK),
     "cas.onboarding.v1.OnboardingService/EraseUser": about_user(OK),
+    "cas.listings.v1.ListingsService/RefreshOwner": about_user(OK, version=1),
 }
 
 

@@ -15,6 +15,7 @@ SOURCES = {
     "cas_auth": "services/auth",
     "cas_account": "services/account",
     "cas_onboarding": "services/onboarding",
+    "cas_listings": "services/listings",
 }
 VIOLATIONS = {
     "No service imports another": ("cas_onboarding/clients.py", "import cas_account.domain"),

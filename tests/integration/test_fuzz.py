@@ -11,7 +11,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 API = Path(__file__).parents[2] / "docs" / "api"
-SERVICES = ("auth", "account", "onboarding")
+SERVICES = ("auth", "account", "onboarding", "listings")
 
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 EXAMPLES = 500 if settings.get_current_profile_name() == "thorough" else 25  # of each operation

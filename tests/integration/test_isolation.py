@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-SERVICES = ("auth", "account", "onboarding")
+SERVICES = ("auth", "account", "onboarding", "listings")
 
 
 def tables(stack, schema):

@@ -43,6 +43,7 @@ def settings(make_settings) -> Settings:
         onboarding_grpc="127.0.0.1:1",
         health_auth_url=NOWHERE,
         health_onboarding_url=NOWHERE,
+        health_listings_url=NOWHERE,
     )
 
 

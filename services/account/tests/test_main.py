@@ -25,7 +25,8 @@ def service(settings, account_database):
 
 class TestSettings:
     @pytest.mark.parametrize(
-        "name", ["auth_grpc", "onboarding_grpc", "health_auth_url", "health_onboarding_url"]
+        "name",
+        ["auth_grpc", "onboarding_grpc", "health_auth_url", "health_onboarding_url", "health_listings_url"],
     )
     def test_have_no_address_to_fall_back_on(self, settings, name):
         with pytest.raises(ValidationError, match=name):
@@ -74,6 +75,7 @@ class TestCommandLine:
             "CAS_ACCOUNT_ONBOARDING_GRPC": settings.onboarding_grpc,
             "CAS_ACCOUNT_HEALTH_AUTH_URL": settings.health_auth_url,
             "CAS_ACCOUNT_HEALTH_ONBOARDING_URL": settings.health_onboarding_url,
+            "CAS_ACCOUNT_HEALTH_LISTINGS_URL": settings.health_listings_url,
         }
         command = Path(sys.executable).with_name("cas-account")
         printed = subprocess.run(

@@ -41,9 +41,10 @@ SERVICES = (
         rest_port=8102,
         grpc_port=9102,
         asks=("auth", "onboarding"),
-        watches=("auth", "onboarding"),
+        watches=("auth", "onboarding", "listings"),
     ),
     Service(name="onboarding", rest_port=8103, grpc_port=9103, asks=("account",)),
+    Service(name="listings", rest_port=8104, grpc_port=9104, asks=("account",)),
 )
 
 

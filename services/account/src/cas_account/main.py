@@ -41,12 +41,14 @@ def build(settings: Settings) -> Service:
     parts: Sequence[Part] = (AccountPart(database), onboarding, auth)
     auth_probe = ReadinessProbe(settings.health_auth_url)
     onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
+    listings_probe = ReadinessProbe(settings.health_listings_url)
     redis_probe = RedisProbe(str(settings.redis_url))
     health = HealthMonitor(
         {
             "auth": auth_probe.check,
             "account": partial(prove_profiles, database),
             "onboarding": onboarding_probe.check,
+            "listings": listings_probe.check,
             "database": database.ping,
             "redis": redis_probe.check,
         }
@@ -91,6 +93,7 @@ def build(settings: Settings) -> Service:
             health.close,
             auth_probe.close,
             onboarding_probe.close,
+            listings_probe.close,
             redis_probe.close,
             auth.close,
             onboarding.close,

@@ -25,5 +25,6 @@ class Settings(ServiceSettings):
     # What /api/health asks of the other core services.
     health_auth_url: str
     health_onboarding_url: str
+    health_listings_url: str
 
     housekeeping_every: timedelta = timedelta(hours=1)

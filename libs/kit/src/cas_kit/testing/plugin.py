@@ -19,7 +19,7 @@ from cas_local.postgres import PostgresServer, provision
 from cas_local.redis import RedisServer
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
-SERVICES = ("auth", "account", "onboarding", "kit")
+SERVICES = ("auth", "account", "onboarding", "listings", "kit")
 PASSWORD = "only-for-tests"  # noqa: S105  of a server that lives as long as the test run, on loopback
 
 

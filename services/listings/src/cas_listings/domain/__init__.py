@@ -1,0 +1,1 @@
+"""The rules of listings; no I/O, no framework."""

@@ -1,0 +1,69 @@
+"""The listings service as a process: `cas-listings serve | migrate | openapi | retry-parked`."""
+
+from functools import partial
+from importlib.metadata import version
+
+import cas_listings
+from cas_kit.db import Database
+from cas_kit.idempotency import forget_old_keys
+from cas_kit.jwks import JwksCache
+from cas_kit.outbox import Relay
+from cas_kit.rest import Readiness, create_app
+from cas_kit.revocations import RevokedSessions
+from cas_kit.rpc import RpcServer, RpcTls
+from cas_kit.service import Background, Periodic, Service, run_command
+from cas_kit.tokens import TokenVerifier
+from cas_listings import rest, rpc, tasks
+from cas_listings.clients import AccountClient
+from cas_listings.models import idempotency_keys, outbox
+from cas_listings.rest.caller import ListingsDependencies
+from cas_listings.settings import Settings
+
+
+def main() -> None:
+    """Do what the command line asks."""
+    run_command(name="listings", package=cas_listings.__name__, settings=Settings, build=build)
+
+
+def build(settings: Settings) -> Service:
+    """The parts of the service, connected to nothing yet."""
+    revoked = RevokedSessions(settings.revocations)
+    tls = RpcTls.of(settings)
+    database = Database(settings, application_name="cas-listings")
+    account = AccountClient(settings.account_grpc, tls=tls)
+    relay = Relay(database, outbox.table, tasks.handlers(database, account))
+    verifier = TokenVerifier(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        keys=JwksCache(settings.jwks_url),
+        trusted=settings.trusted_issuers,
+        revoked=revoked,
+    )
+    readiness = Readiness()
+    return Service(
+        app=create_app(
+            title="Listings",
+            version=version("cas-listings"),
+            routers=rest.ROUTERS,
+            dependencies=ListingsDependencies(
+                database=database,
+                verifier=verifier,
+                account=account,
+                deletion_grace=settings.deletion_grace,
+            ),
+            readiness=readiness,
+        ),
+        rpc=RpcServer(partial(rpc.register, database=database), tls=tls),
+        readiness=readiness,
+        relay=relay,
+        background=[Background("revocations", revoked.run)],
+        periodic=[
+            Periodic(
+                "forget-old-keys",
+                settings.housekeeping_every,
+                partial(forget_old_keys, database, idempotency_keys),
+            )
+        ],
+        prepare=revoked.catch_up,
+        close=[account.close, revoked.close, database.dispose],
+    )

@@ -1,0 +1,255 @@
+"""Tables of the listings schema, and the ways their rows may change."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, Index, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm.attributes import flag_modified
+
+from cas_fields.reading import same_json
+from cas_kit.db import NAMING_CONVENTION, text_enum
+from cas_kit.idempotency import idempotency_table
+from cas_kit.outbox import Outbox, outbox_table
+from cas_listings.domain.fields import FIELDS
+from cas_listings.domain.listing import Fields, beside, check_publishable, merge
+from cas_listings.domain.owner import Owner
+from cas_listings.domain.roles import Role
+from cas_listings.domain.states import (
+    Action,
+    DeletionNotAllowed,
+    Status,
+    allowed_actions,
+    leads_to,
+    refusal,
+)
+
+Document: TypeAlias = Any  # `cas_fields.reading.Json`, whose recursion SQLAlchemy cannot resolve
+Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Words = Annotated[str, mapped_column(Text)]
+Texts = Annotated[list[str], mapped_column(ARRAY(Text))]
+EntryIds = Annotated[list[str | None], mapped_column(ARRAY(Text))]
+Pence = Annotated[int | None, mapped_column(BigInteger)]
+Count = Annotated[int, mapped_column(BigInteger, default=0, server_default=text("0"))]
+
+
+class Base(DeclarativeBase):
+    """Base of this service's tables."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class ServiceListing(Base):
+    """An offer or a demand (docs/spec/domain.md 6.1).
+
+    Amounts of money are minor units of `currency`. The columns `..._ids` hold the taxonomy id of each text of a list,
+    in its order, null where there is none. Counters are written by statements of their own, never through this class.
+    """
+
+    __tablename__ = "service_listings"
+    __table_args__ = (
+        CheckConstraint("char_length(title) <= 200", name="title_length"),
+        CheckConstraint("char_length(description) <= 2000", name="description_length"),
+        CheckConstraint("hourly_rate BETWEEN 0 AND 1000000", name="hourly_rate"),
+        CheckConstraint(
+            "hourly_rate_min BETWEEN 0 AND 1000000 AND hourly_rate_max BETWEEN 0 AND 1000000 "
+            "AND hourly_rate_min <= hourly_rate_max",
+            name="hourly_rate_range",
+        ),
+        CheckConstraint("free_trial = (trial_duration_minutes IS NOT NULL)", name="trial"),
+        CheckConstraint("location_type IN ('online', 'in_person', 'hybrid')", name="location_type"),
+        CheckConstraint("least(view_count, inquiry_count, booking_count) >= 0", name="counts"),
+        CheckConstraint(
+            "(status = 'archived') = (archived_at IS NOT NULL) AND (archived_at IS NULL) = (deletable_at IS NULL)",
+            name="archived",
+        ),
+        CheckConstraint(
+            "(published_at IS NULL) = (last_published_at IS NULL) "
+            "AND (published_at IS NOT NULL OR status IN ('draft', 'archived'))",
+            name="published",
+        ),
+        Index("ix_service_listings_owner", "profile_id", text("created_at DESC"), text("id DESC")),
+        Index(
+            "ix_service_listings_newest",
+            text("published_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("status = 'published'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    profile_id: Mapped[UUID]
+    created_as_role: Mapped[Role] = mapped_column(text_enum(Role, name="created_as_role"))
+    status: Mapped[Status] = mapped_column(text_enum(Status, name="status"))
+    title: Mapped[Words]
+    description: Mapped[Words]
+    subjects: Mapped[Texts]
+    subject_ids: Mapped[EntryIds]
+    levels: Mapped[Texts]
+    level_ids: Mapped[EntryIds]
+    languages: Mapped[Texts]
+    language_ids: Mapped[EntryIds]
+    specializations: Mapped[Texts]
+    specialization_ids: Mapped[EntryIds]
+    teaching_methods: Mapped[Texts]
+    teaching_method_ids: Mapped[EntryIds]
+    qualifications: Mapped[Texts]
+    academic_qualifications: Mapped[Texts]
+    professional_qualifications: Mapped[Texts]
+    teaching_experience: Mapped[Words | None]
+    teaching_experience_id: Mapped[Words | None]
+    hourly_rate: Mapped[Pence]
+    hourly_rate_min: Mapped[Pence]
+    hourly_rate_max: Mapped[Pence]
+    currency: Mapped[Words]
+    pricing_packages: Mapped[list[Document]] = mapped_column(JSONB)
+    free_trial: Mapped[bool]
+    trial_duration_minutes: Mapped[int | None]
+    location_type: Mapped[Words]
+    location_address: Mapped[Words | None]
+    location_city: Mapped[Words | None]
+    location_country: Mapped[Words | None]
+    location_postcode: Mapped[Words | None]
+    timezone: Mapped[Words]
+    availability: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
+    unavailability: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
+    availability_windows: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
+    availability_slots: Mapped[Texts]
+    video_url: Mapped[Words | None]
+    tags: Mapped[Texts]
+    response_time: Mapped[Words | None]
+    slug: Mapped[str] = mapped_column(Text, unique=True)
+    view_count: Mapped[Count]
+    inquiry_count: Mapped[Count]
+    booking_count: Mapped[Count]
+    created_from_template: Mapped[bool]
+    owner_display_name: Mapped[str] = mapped_column(Text, default="", server_default="")
+    owner_avatar_url: Mapped[Words | None]
+    owner_version: Mapped[Count]
+    version: Mapped[int] = mapped_column(BigInteger, default=1, server_default=text("1"))
+    created_at: Mapped[Instant]
+    updated_at: Mapped[Instant]
+    published_at: Mapped[Instant | None]
+    last_published_at: Mapped[Instant | None]
+    archived_at: Mapped[Instant | None]
+    deletable_at: Mapped[Instant | None]
+
+    @property
+    def fields(self) -> Fields:
+        """What its owner wrote, by field name."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    def allowed_actions(self, *, now: datetime) -> tuple[Action, ...]:
+        """What the owner may do with it now."""
+        return allowed_actions(self.status, deletable_at=self.deletable_at, now=now)
+
+    def edit(self, values: Fields, *, now: datetime) -> bool:
+        """Write fields over the present ones; says whether anything changed.
+
+        :param values: by field name, None to clear.
+        :raises IllegalTransition: it is archived.
+        :raises ValidationFailed: bounds are out of order, or it is published and could not be published any more.
+        """
+        self._demand(Action.EDIT, now=now)
+        fields = merge(self.fields, values)
+        if self.status is Status.PUBLISHED:
+            check_publishable(fields)
+        return self.write(fields)
+
+    def write(self, fields: Fields) -> bool:
+        """Store these fields and what follows from them; says whether they differ from what was stored."""
+        wanted = fields | beside(fields)
+        changed = {name: value for name, value in wanted.items() if not same_json(getattr(self, name), value)}
+        for name, value in changed.items():
+            setattr(self, name, value)
+            flag_modified(self, name)  # SQLAlchemy would take true for 1
+        return not changed.keys().isdisjoint(fields)
+
+    def go(self, action: Action, *, now: datetime, grace: timedelta) -> bool:
+        """Publish, unpublish or archive; says whether the state changed. Where it is already, it stays.
+
+        :param grace: how long an archived listing is kept before it may be deleted.
+        :raises IllegalTransition: the present state does not allow it.
+        :raises ValidationFailed: it cannot be published as it is.
+        """
+        target = leads_to(action)
+        if self.status is target:
+            return False
+        self._demand(action, now=now)
+        if target is Status.PUBLISHED:
+            check_publishable(self.fields)
+            self.published_at = self.published_at or now
+            self.last_published_at = now
+        if target is Status.ARCHIVED:
+            self.archived_at, self.deletable_at = now, now + grace
+        self.status = target
+        return True
+
+    def check_deletable(self, *, now: datetime) -> None:
+        """Hold deletion against the present state.
+
+        :raises DeletionNotAllowed: it has to be archived first, or for longer.
+        """
+        allowed = self.allowed_actions(now=now)
+        if Action.DELETE not in allowed:
+            raise DeletionNotAllowed(status=self.status, allowed=allowed, deletable_at=self.deletable_at)
+
+    def know_owner(self, owner: Owner) -> None:
+        """Take over what account knows of the owner, unless something newer is known already."""
+        if owner.version > self.owner_version:
+            self.owner_display_name, self.owner_avatar_url = owner.display_name, owner.avatar_url
+            self.owner_version = owner.version
+
+    def advance(self, *, now: datetime) -> None:
+        """Count one change of the whole."""
+        self.version += 1
+        self.updated_at = now
+
+    def _demand(self, action: Action, *, now: datetime) -> None:
+        allowed = self.allowed_actions(now=now)
+        if action not in allowed:
+            raise refusal(action, self.status, allowed=allowed)
+
+
+class ListingSlug(Base):
+    """A slug that a listing has had since its first publication; it is never given to another one.
+
+    No foreign key: it outlives a deleted listing.
+    """
+
+    __tablename__ = "listing_slugs"
+
+    slug: Mapped[str] = mapped_column(Text, primary_key=True)
+    listing_id: Mapped[UUID] = mapped_column(index=True)
+    profile_id: Mapped[UUID] = mapped_column(index=True)
+
+
+class ErasedUser(Base):
+    """A user who is gone; nothing of theirs is created again."""
+
+    __tablename__ = "erased_users"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erased_at: Mapped[Instant]
+
+
+class AuditEntry(Base):
+    """Who did what to which thing, without personal text; rows are never changed (a trigger refuses it)."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "actor_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    actor_id: Mapped[UUID]
+    acting_role: Mapped[Role | None] = mapped_column(text_enum(Role, name="acting_role"))
+    action: Mapped[Words]
+    thing: Mapped[Words]
+    request_id: Mapped[Words]
+    created_at: Mapped[Instant]
+    details: Mapped[Document] = mapped_column(JSONB)
+
+
+outbox = Outbox(outbox_table(Base.metadata))
+idempotency_keys = idempotency_table(Base.metadata)

@@ -1,0 +1,1 @@
+"""Everything the listings service can do, whoever asks."""

@@ -1,0 +1,70 @@
+"""Who is calling: the owner of listings, or a visitor who may be anybody."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from sqlalchemy.orm import Session
+
+from cas_kit.db import Database
+from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
+from cas_kit.rest import Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
+from cas_kit.tokens import Principal
+from cas_listings.models import idempotency_keys
+from cas_listings.operations.listings import Terms
+from cas_listings.operations.owners import AccountApi
+
+
+@dataclass(frozen=True, slots=True)
+class ListingsDependencies(Dependencies):
+    """What the endpoints are given.
+
+    :param deletion_grace: how long an archived listing is kept before it may be deleted.
+    """
+
+    account: AccountApi
+    deletion_grace: timedelta
+
+
+async def _listings(request: Request) -> ListingsDependencies:
+    dependencies: ListingsDependencies = request.app.state.dependencies
+    return dependencies
+
+
+ListingsDep = Annotated[ListingsDependencies, Depends(_listings)]
+
+
+async def _visitor(request: Request) -> Principal | None:
+    """The caller of a public operation: nobody is asked for a token, but one that is sent has to be good."""
+    return await authenticated(request) if "authorization" in request.headers else None
+
+
+VisitorDep = Annotated[Principal | None, Depends(_visitor)]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersWrite:
+    """A request of an owner to change something of theirs."""
+
+    principal: Principal
+    database: Database
+    if_match: IfMatch
+    keyed: KeyedRequest | None
+    terms: Terms
+
+    def once(self, work: Callable[[Session], Response]) -> Response:
+        """Run `work` in a transaction that is committed before the answer; a repeated key gets the first answer."""
+        with self.database.transaction() as session:
+            return answer_once(session, idempotency_keys, self.keyed, lambda: work(session))
+
+
+async def _owners_write(
+    principal: PrincipalDep, listings: ListingsDep, if_match: IfMatchDep, keyed: KeyedRequestDep
+) -> OwnersWrite:
+    terms = Terms(now=datetime.now(UTC), grace=listings.deletion_grace)
+    return OwnersWrite(principal, listings.database, if_match, keyed, terms)
+
+
+OwnersWriteDep = Annotated[OwnersWrite, Depends(_owners_write)]

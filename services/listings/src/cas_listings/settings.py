@@ -1,0 +1,23 @@
+"""What the environment decides for the listings service."""
+
+from datetime import timedelta
+
+from pydantic_settings import SettingsConfigDict
+
+from cas_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Read from `CAS_LISTINGS_...`."""
+
+    model_config = SettingsConfigDict(env_prefix="CAS_LISTINGS_")
+
+    rest_port: int = 8104
+    grpc_port: int = 9104
+
+    # No default: whoever forgets to say where it is would reach something else, or nothing.
+    account_grpc: str
+
+    # docs/spec/domain.md 6.4: how long an archived listing can be regretted.
+    deletion_grace: timedelta = timedelta(days=5)
+    housekeeping_every: timedelta = timedelta(hours=1)
