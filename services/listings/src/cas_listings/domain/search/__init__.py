@@ -1,0 +1,1 @@
+"""The rules of searching listings (docs/spec/domain.md 7.1-7.4)."""
