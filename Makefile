@@ -139,6 +139,7 @@ gateway-check: install ## Lint kong.yml by translating it.
 bench: install ## Measure what requests cost, against baselines (benchmarks/README.md). ARGS="--rate 50"
 	@$(BIN)/python -m benchmarks.professional_info $(ARGS)
 	@$(BIN)/python -m benchmarks.auth $(ARGS)
+	@$(BIN)/python -m benchmarks.onboarding $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and every cache of this repository.

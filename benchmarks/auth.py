@@ -8,7 +8,6 @@ interleaved rounds; the ratios matter, absolute times are this machine's.
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from pydantic import SecretStr
 
 from benchmarks.bare_argon2 import bare_argon2
 from benchmarks.load import CpuMeter, Result, Target, attack, cpu_of, steady_attack
-from benchmarks.rounds import Measure, interleaved, options
-from benchmarks.servers import PASSWORD, generous_stack, naive_server
+from benchmarks.rounds import Measure, interleaved, options, report
+from benchmarks.servers import PASSWORD, Person, generous_stack, naive_server, sign_up
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_local.stack import Stack
@@ -31,19 +30,6 @@ SESSIONS = 40
 MOST_PER_SECOND = 2_000  # refreshes, for which every request has a token of its own
 SIGNING_IN = 16  # fewer than the hasher has places, so that everybody waits and nobody is refused
 JSON = {"Content-Type": ["application/json"]}
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who has signed up."""
-
-    email: str
-    token: str
-
-    @property
-    def bearer(self) -> dict[str, list[str]]:
-        """The headers of their requests."""
-        return {"Authorization": [f"Bearer {self.token}"]}
 
 
 def main() -> None:
@@ -75,13 +61,6 @@ def main() -> None:
                     **interleaved(ways, rate=rate, seconds=chosen.seconds, rounds=chosen.rounds),
                 )
             crowded(bench, rate=chosen.rate, seconds=chosen.seconds, rounds=chosen.rounds)
-
-
-def sign_up(stack: Stack, number: int) -> Person:
-    """A new person."""
-    credentials = {"email": f"bench{number}@example.com", "password": PASSWORD}
-    answer = httpx.post(f"{stack.url}/auth/v1/signup", json=credentials, timeout=10).raise_for_status()
-    return Person(credentials["email"], answer.json()["access_token"])
 
 
 def sign_in(stack: Stack, person: Person) -> None:
@@ -177,25 +156,6 @@ class Bench:
         for group, name in (("gateway", "gateway"), ("database", "postgres")):
             groups[group] = lambda name=name: cpu_of(self._stack.pids[name])  # type: ignore[misc]
         return CpuMeter(groups)
-
-
-def report(title: str, *, baseline: str, busy: Mapping[str, Result], paced: Mapping[str, Result]) -> None:
-    """Print a Markdown table, with the service's CPU as a share of the baseline's where there is one."""
-    print(f"\n{title}\n")
-    print("| way | CPU ms | of baseline | gateway CPU ms | database CPU ms | per second | p50 ms | p99 ms |")
-    print("|---|---|---|---|---|---|---|---|")
-    for way, result in busy.items():
-        columns = [
-            way,
-            f"{result.cpu['service']:.2f}",
-            f"{result.cpu['service'] / busy[baseline].cpu['service']:.0%}" if baseline else "",
-            f"{result.cpu['gateway']:.2f}" if way == "gateway" else "",
-            f"{result.cpu['database']:.2f}" if way != "argon2" else "",
-            f"{result.per_second:.0f}",
-            f"{paced[way].p50:.2f}",
-            f"{paced[way].p99:.2f}",
-        ]
-        print(f"| {' | '.join(columns)} |")
 
 
 def crowded(bench: Bench, *, rate: int, seconds: int, rounds: int) -> None:

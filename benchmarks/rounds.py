@@ -47,3 +47,22 @@ def median(results: list[Result]) -> Result:
         p99=statistics.median(result.p99 for result in results),
         cpu={group: statistics.median(result.cpu[group] for result in results) for group in results[0].cpu},
     )
+
+
+def report(title: str, *, baseline: str, busy: Mapping[str, Result], paced: Mapping[str, Result]) -> None:
+    """Print a Markdown table, with the service's CPU as a share of the baseline's where there is one."""
+    print(f"\n{title}\n")
+    print("| way | CPU ms | of baseline | gateway CPU ms | database CPU ms | per second | p50 ms | p99 ms |")
+    print("|---|---|---|---|---|---|---|---|")
+    for way, result in busy.items():
+        columns = [
+            way,
+            f"{result.cpu['service']:.2f}",
+            f"{result.cpu['service'] / busy[baseline].cpu['service']:.0%}" if baseline else "",
+            f"{result.cpu['gateway']:.2f}" if way == "gateway" else "",
+            f"{result.cpu['database']:.2f}" if way != "argon2" else "",
+            f"{result.per_second:.0f}",
+            f"{paced[way].p50:.2f}",
+            f"{paced[way].p99:.2f}",
+        ]
+        print(f"| {' | '.join(columns)} |")

@@ -4,7 +4,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from benchmarks.load import wait_for
 from cas_local.ports import free_port
@@ -51,3 +54,23 @@ def naive_server(module: str, stack: Stack, folder: Path) -> Iterator[tuple[str,
         yield url, server.pid
     finally:
         server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who has signed up."""
+
+    email: str
+    token: str
+
+    @property
+    def bearer(self) -> dict[str, list[str]]:
+        """The headers of their requests."""
+        return {"Authorization": [f"Bearer {self.token}"]}
+
+
+def sign_up(stack: Stack, number: int) -> Person:
+    """A new person."""
+    credentials = {"email": f"bench{number}@example.com", "password": PASSWORD}
+    answer = httpx.post(f"{stack.url}/auth/v1/signup", json=credentials, timeout=10).raise_for_status()
+    return Person(credentials["email"], answer.json()["access_token"])
