@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import uuid4
 
 import httpx
@@ -65,6 +66,50 @@ class TestOneVersion:
         ]
         statuses = sorted(answer.status_code for answer in all_at_once(app, requests))
         assert statuses == [200] + [412] * 7
+
+
+class TestWritersWhoReadFirst:
+    SUBJECTS = ("Mathematics", "Physics", "Chemistry", "Biology", "French", "Music")
+
+    def test_lose_no_update_when_each_tries_again_until_its_version_holds(self, client, issuer, user_id):
+        client.headers.update(issuer.bearer(user_id))
+        client.patch(PATH, json={"role_type": "tutor", "bio": "begun"})
+
+        def add(subject):
+            while True:
+                seen = client.get(PATH, params={"role_type": "tutor"})
+                answer = client.patch(
+                    PATH,
+                    json={"role_type": "tutor", "subjects": [*seen.json()["subjects"], subject]},
+                    headers={"If-Match": seen.headers["ETag"]},
+                )
+                if answer.status_code != 412:
+                    return answer
+
+        answers = in_threads(*(partial(add, subject) for subject in self.SUBJECTS))
+        assert {answer.status_code for answer in answers} == {200}
+        template = client.get(PATH, params={"role_type": "tutor"}).json()
+        assert sorted(template["subjects"]) == sorted(self.SUBJECTS)
+        assert template["version"] == 1 + len(self.SUBJECTS)
+
+    def test_of_two_who_replace_the_same_version_one_wins(self, app, issuer, user_id, database):
+        headers = issuer.bearer(user_id)
+        all_at_once(
+            app, [{"method": "POST", "url": PATH, "headers": headers, "json": {"role_type": "agent"}}]
+        )
+        requests = [
+            {
+                "method": "POST",
+                "url": PATH,
+                "headers": {**headers, "If-Match": '"1"'},
+                "json": {"role_type": "agent", "agency_name": name},
+            }
+            for name in ("Ada & Co", "Grace & Co")
+        ]
+        answers = all_at_once(app, requests)
+        assert sorted(answer.status_code for answer in answers) == [200, 412]
+        refused = next(answer for answer in answers if answer.status_code == 412)
+        assert (refused.headers["ETag"], refused.json()["version"]) == ('"2"', 2)
 
 
 class TestOneKey:
