@@ -291,7 +291,7 @@ class TestLimits:
         found = problems(Role.TUTOR, {"subjects": 1, "qualifications": {"bio": 2}, "availability": 3})
         assert found == {
             "data.subjects": "must be a list",
-            "data.qualifications.bio": "Input should be a valid string",
+            "data.qualifications.bio": "must be a text",
             "data.availability": "must be an object",
         }
 

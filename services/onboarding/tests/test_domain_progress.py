@@ -256,7 +256,7 @@ class TestStepData:
     def test_may_not_be_nested_deeper(self, data):
         with pytest.raises(ValidationFailed) as refused:
             check_step_data(data)
-        assert refused.value.detail == "data: is nested deeper than 8"
+        assert refused.value.detail == "data: must not be nested deeper than 8"
 
 
 class TestRoleNames:

@@ -68,19 +68,19 @@ def parse_json(body: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedJson from error
     except RecursionError as error:
-        raise _refused("body", "is nested too deeply") from error
+        raise _refused("body", f"must not be nested deeper than {MAX_DEPTH}") from error
     _check(document, path=(), depth=0)
     return document
 
 
 def _check(value: Any, *, path: tuple[str, ...], depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise _refused(_name(path[:3]), "is nested too deeply")
+        raise _refused(_name(path[:3]), f"must not be nested deeper than {MAX_DEPTH}")
     match value:
         case str():
             _check_text(value, path)
         case int() | float() if abs(value) > MAX_NUMBER:
-            raise _refused(_name(path), "is too large a number")
+            raise _refused(_name(path), "must be a number between -2^53 and 2^53")
         case dict() | list():
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
                 inner = (*path, str(key))
@@ -90,7 +90,7 @@ def _check(value: Any, *, path: tuple[str, ...], depth: int) -> None:
 
 def _check_text(text: str, path: tuple[str, ...]) -> None:
     if "\x00" in text:
-        raise _refused(_name(path), "has a character that cannot be stored")
+        raise _refused(_name(path), "has a character that cannot be stored; remove it")
 
 
 def _name(path: tuple[str, ...]) -> str:

@@ -116,13 +116,17 @@ class UnsupportedMediaType(DomainError):
 class IdempotencyKeyReused(DomainError):
     kind = Kind.INVALID
     code = "idempotency-key-reused"
-    sentence = "This Idempotency-Key was used before with another request."
+    sentence = (
+        "This Idempotency-Key was used before with another request. Use a new key for each new request."
+    )
 
 
 class IdempotencyInProgress(DomainError):
     kind = Kind.CONFLICT
     code = "idempotency-in-progress"
-    sentence = "A request with this Idempotency-Key is still running."
+    sentence = (
+        "A request with this Idempotency-Key is still running. Wait for its answer, then send it again."
+    )
 
 
 class RateLimited(DomainError):
@@ -160,7 +164,7 @@ class MethodNotAllowed(DomainError):
 
     kind = Kind.NOT_ALLOWED
     code = "method-not-allowed"
-    sentence = "This address does not take that method."
+    sentence = "This address does not take that method; the Allow header names those it takes."
 
     def __init__(self, allowed: str) -> None:
         super().__init__()

@@ -23,6 +23,7 @@ from cas_kit.errors import (
     ValidationFailed,
     VersionMismatch,
 )
+from cas_kit.sentences import sentence
 
 STATUS = {
     Kind.MALFORMED: HTTPStatus.BAD_REQUEST,
@@ -103,7 +104,7 @@ def field_problems(errors: Sequence[Any]) -> list[FieldProblem]:
     return [
         FieldProblem(
             field=".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0]),
-            message=error["msg"].removeprefix("Value error, "),
+            message=sentence(error),
             code=error["type"].replace("_", "-"),
         )
         for error in errors

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, RedisDsn, SecretStr, model_validator
+from pydantic import Field, HttpUrl, RedisDsn, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cas_kit.issuers import TrustedIssuer, check_issuers
@@ -94,6 +94,36 @@ class ServiceSettings(BaseSettings):
             value = getattr(self, name)
             if isinstance(value, SecretStr) and value == field.default:
                 raise ValueError(f"{name} still has its development default; set it in the environment")
+        return self
+
+
+LOCAL_FOLDER = "file:storage"
+
+
+class StorageSettings(ServiceSettings):
+    """What a service that keeps files has beside (`cas_kit.storage`)."""
+
+    # `file:folder`, `file:///absolute/folder` or `s3://bucket/prefix`.
+    storage_url: str = LOCAL_FOLDER
+    # Of an S3 that is not Amazon's. Without keys, those of the machine's own role are used.
+    storage_endpoint: HttpUrl | None = None
+    storage_region: str = "us-east-1"
+    storage_access_key_id: str | None = None
+    storage_secret_access_key: SecretStr | None = None
+
+    @field_validator("storage_url")
+    @classmethod
+    def check_storage_url(cls, url: str) -> str:
+        """Two kinds are known."""
+        if not url.startswith(("file:", "s3://")):
+            raise ValueError("must begin with file: or s3://")
+        return url
+
+    @model_validator(mode="after")
+    def refuse_default_folder(self) -> Self:
+        """Below whatever folder a service happens to start in, files get lost, or are seen by one replica only."""
+        if self.environment is Environment.PRODUCTION and self.storage_url == LOCAL_FOLDER:
+            raise ValueError("storage_url still has its development default; set it in the environment")
         return self
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ValidationError, ValidationInfo, field_validator
 
 from cas_kit.errors import FieldProblem, ValidationFailed
+from cas_kit.sentences import sentence
 from cas_onboarding.domain.answers import (
     LONGEST_LIST,
     AgencyService,
@@ -283,4 +284,4 @@ def _is_answered(value: Any, least: int) -> bool:
 
 def _problem(found: Any) -> FieldProblem:
     path = ".".join(str(part) for part in ("data", *found["loc"]))
-    return FieldProblem(path, found["msg"].removeprefix("Value error, "), found["type"].replace("_", "-"))
+    return FieldProblem(path, sentence(found), found["type"].replace("_", "-"))

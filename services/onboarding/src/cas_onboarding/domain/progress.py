@@ -22,7 +22,7 @@ _canonical = msgspec.json.Encoder(order="deterministic").encode
 class StepDataTooLarge(DomainError):
     kind = Kind.TOO_LARGE
     code = "step-data-too-large"
-    sentence = "data: is larger than 64 KiB"
+    sentence = "data: must be at most 64 KiB; shorten the longest answers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ def check_step_data(data: StepData) -> None:
     if len(msgspec.json.encode(data)) > MAX_STEP_DATA_BYTES:
         raise StepDataTooLarge
     if _depth(data) > MAX_STEP_DATA_DEPTH:
-        problem = FieldProblem("data", f"is nested deeper than {MAX_STEP_DATA_DEPTH}", "too-deep")
+        problem = FieldProblem("data", f"must not be nested deeper than {MAX_STEP_DATA_DEPTH}", "too-deep")
         raise ValidationFailed.of([problem])
 
 
