@@ -1,18 +1,49 @@
 """JSON request bodies that every later layer can trust: strict syntax, storable text, bounded depth and size."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from cas_kit.errors import FieldProblem, MalformedJson, UnsupportedMediaType, ValidationFailed
+from cas_kit.errors import (
+    BodyTooLarge,
+    DomainError,
+    FieldProblem,
+    MalformedJson,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 
 MAX_DEPTH = 32  # far above any form of ours; far below what recursion in a validator survives
 MAX_NUMBER = 2**53  # beyond it JavaScript and JSON numbers lose digits
 
+BODY_ALLOWANCE = "cas.body_allowance"
+"""Where a request's scope has its allowance."""
+
 _decode = msgspec.json.Decoder().decode
+
+
+@dataclass(slots=True)
+class BodyAllowance:
+    """How many more bytes of a request's body are taken.
+
+    :param refusal: what whoever sends more is told.
+    """
+
+    left: int
+    refusal: type[DomainError] = BodyTooLarge
+
+    def spend(self, size: int) -> None:
+        """Count what arrived.
+
+        :raises DomainError: it is more than is taken.
+        """
+        self.left -= size
+        if self.left < 0:
+            raise self.refusal
 
 
 class JsonRequest(Request):

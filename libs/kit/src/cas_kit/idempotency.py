@@ -77,6 +77,17 @@ class KeyedRequest:
 
 
 async def _keyed_request(request: Request, principal: PrincipalDep) -> KeyedRequest | None:
+    if "idempotency-key" not in request.headers:
+        return None
+    return keyed_request(request, user_id=principal.user_id, content=await request.body())
+
+
+def keyed_request(request: Request, *, user_id: UUID, content: bytes) -> KeyedRequest | None:
+    """The request, if it carries a key.
+
+    :param content: what makes it the same request when it comes again: its body, or what matters of that.
+    :raises ValidationFailed: the key is none.
+    """
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
@@ -85,10 +96,10 @@ async def _keyed_request(request: Request, principal: PrincipalDep) -> KeyedRequ
         raise ValidationFailed.of([problem])
     return KeyedRequest(
         request=request,
-        user_id=principal.user_id,
+        user_id=user_id,
         operation=f"{request.method} {route_template(request.scope)}",
         key=key,
-        digest=_request_digest(request, await request.body()),
+        digest=_request_digest(request, content),
     )
 
 

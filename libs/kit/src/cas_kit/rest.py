@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
@@ -19,10 +19,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cas_kit import telemetry
-from cas_kit.body import JsonRoute
+from cas_kit.body import BODY_ALLOWANCE, BodyAllowance, JsonRoute
 from cas_kit.db import Database
 from cas_kit.errors import (
-    BodyTooLarge,
     DomainError,
     InternalError,
     MethodNotAllowed,
@@ -75,7 +74,8 @@ def create_app(
 
     :param checks: called by /health/ready; each raises `Unavailable` when this process cannot serve.
     :param render_error: how an error becomes an answer.
-    :param body_limit: bytes; a longer body is refused with 413 while it arrives.
+    :param body_limit: bytes; a longer body is refused with 413 while it arrives. Routes for files take more
+        (`cas_kit.uploads`).
     :param polled: route templates that machines ask all the time; counted like all others, but not logged.
     """
     app = FastAPI(
@@ -98,8 +98,8 @@ def create_app(
     return app
 
 
-def router(*, tags: Sequence[str], route_class: type[JsonRoute] = JsonRoute) -> APIRouter:
-    """A router whose routes parse their bodies strictly."""
+def router(*, tags: Sequence[str], route_class: type[APIRoute] = JsonRoute) -> APIRouter:
+    """A router whose routes parse their bodies strictly, or as their class says."""
     return APIRouter(tags=list(tags), route_class=route_class)
 
 
@@ -269,10 +269,10 @@ class _Exchange:
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, body_limit: int, closing: bool) -> None:
-        self.scope = scope
+        self._allowance = BodyAllowance(body_limit)
+        self.scope = {**scope, BODY_ALLOWANCE: self._allowance}
         self._receive = receive
         self._send = send
-        self._left = body_limit
         self._closing = closing
         self.status = 0
         offered = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
@@ -295,9 +295,7 @@ class _Exchange:
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise BodyTooLarge
+        self._allowance.spend(len(message.get("body", b"")))
         return message
 
     async def send(self, message: Message) -> None:
