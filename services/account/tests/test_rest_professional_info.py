@@ -3,6 +3,7 @@
 import pytest
 
 from cas_account.domain.professional_info_fields import FIELDS
+from cas_account.domain.roles import Role
 from cas_account.models import idempotency_keys
 from cas_kit.idempotency import answer_once
 
@@ -81,6 +82,20 @@ class TestRoundTrip:
     def test_users_are_kept_apart(self, ada, issuer):
         patch(ada, bio="mine")
         assert ada.get(PATH, params={"role_type": "tutor"}, headers=issuer.bearer()).status_code == 404
+
+
+class TestTheObject:
+    ALWAYS = frozenset({
+        "id", "profile_id", "role_type", "completeness", "version", "created_at", "updated_at",
+    })  # fmt: skip
+
+    @pytest.mark.parametrize("role", Role)
+    def test_is_bare_and_has_every_field_of_the_role_and_what_others_saved(self, ada, role):
+        other = {"agent": "learning_goals"}.get(role, "agency_name")
+        patch(ada, role, **{other: ["Improve grades"] if other == "learning_goals" else "Ada & Co"})
+        own = {name for name, field in FIELDS.items() if field.belongs_to(role)}
+        views = {"availability_windows", "availability_slots"} if "availability" in own else set()
+        assert set(read(ada, role).json()) == self.ALWAYS | own | views | {other}
 
 
 class TestEnvelope:

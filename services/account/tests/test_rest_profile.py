@@ -71,6 +71,25 @@ class TestFirstCall:
             assert ada.patch(PATH, headers=headers, json={"bio": "I am back"}).status_code == 401
 
 
+class TestTheObject:
+    def test_is_bare_and_has_every_column_but_the_storage_keys(self, ada):
+        columns = (
+            "id email email_verified phone_verified display_name first_name last_name bio categories achievements "
+            "avatar_url custom_picture_url cover_photo_url phone country city timezone preferences roles active_role "
+            "onboarding_completed agent_id version created_at updated_at last_seen_at"
+        )
+        added = "full_name role profile_completed completeness"
+        assert set(ada.get(PATH).json()) == {*columns.split(), *added.split()}
+
+    def test_says_nothing_is_null_but_the_role_nobody_chose(self, client, issuer, database):
+        profile = client.get(PATH, headers=issuer.bearer()).json()
+        assert {name for name, value in profile.items() if value is None} == {"active_role", "role"}
+
+    @pytest.mark.parametrize("method", ["POST", "PATCH"])
+    def test_stands_in_an_envelope_after_saving(self, ada, method):
+        assert set(ada.request(method, PATH, json={"city": "Leeds"}).json()) == {"success", "user"}
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("headers", "detail"),
