@@ -40,12 +40,6 @@ class SubjectNotAUser(Unauthenticated):
     """The token is good, but its `sub` is no UUID."""
 
 
-class SessionEnded(Unauthenticated):
-    """The token is good, but its session has ended."""
-
-    sentence = "Your session has ended. Please sign in again."
-
-
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The user a request acts for.
@@ -59,6 +53,19 @@ class Principal:
     issuer: str
     claims: Mapping[str, Any]
     digest: bytes
+
+
+class SessionEnded(Unauthenticated):
+    """The token is good, but its session has ended.
+
+    :param principal: whose it was, for the rare answer that is theirs all the same.
+    """
+
+    sentence = "Your session has ended. Please sign in again."
+
+    def __init__(self, principal: Principal) -> None:
+        super().__init__()
+        self.principal = principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ class TokenVerifier:
         trust, claims = self._checked(token)
         principal = _principal(trust, claims, _digest(token))
         if self._is_revoked(principal):
-            raise SessionEnded
+            raise SessionEnded(principal)
         until = min(claims["exp"] + LEEWAY.total_seconds(), self._now() + REMEMBERED_FOR.total_seconds())
         with self._lock:
             self._verified[principal.digest] = (until, principal)
