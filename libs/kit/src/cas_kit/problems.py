@@ -41,6 +41,8 @@ STATUS = {
     Kind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+# Where the existing web client reads the sentence as `error` (docs/spec/domain.md 9.1).
+_ALSO_AS_ERROR = ("/api/profiles", "/api/marketplace", "/api/ai/", "/api/user/")
 MAX_PROBLEMS = 50  # a small body can have 100,000 faults; nobody reads them all
 
 _encode = msgspec.json.Encoder().encode
@@ -60,6 +62,8 @@ def problem_response(request: Request, error: DomainError) -> Response:
         "request_id": telemetry.request_id.get(),
         **error.extensions,
     }
+    if request.scope["path"].startswith(_ALSO_AS_ERROR):
+        body["error"] = error.detail
     if error.problems:
         body["errors"] = error.problems
     return Response(
