@@ -94,3 +94,23 @@ def test_an_old_refresh_token(desk, ada, last):
     with pytest.raises(RefreshTokenAlreadyUsed):
         desk.at(desk.now + DAY).refresh(ada.refresh_token)
     assert last() == (AuditAction.TOKEN_REVOKED, ada.user.id, ada.session.id, "token_reused")
+
+
+def test_what_is_asked_for_by_mail_names_whose_address_it_was(confirming, last):
+    """Else nobody could tell, when they are erased, where it was asked from."""
+    ada = confirming.sign_up()
+    for ask in (by_mail.request_recovery, by_mail.resend_confirmation, by_mail.resend_email_change):
+        confirming.run(ask, email="Ada@example.com", link=PLAIN_LINK)
+        assert last()[1] == ada.id
+        confirming.run(ask, email="nobody@example.com", link=PLAIN_LINK)
+        assert last()[1] is None
+    confirming.sign_up(password="another password")
+    assert last()[:2] == (AuditAction.USER_REPEATED_SIGNUP, ada.id)
+
+
+def test_a_wrong_code_names_at_whose_address_it_was_guessed(confirming, last):
+    ada = confirming.sign_up()
+    for email, guessed_at in (("ada@example.com", ada.id), ("nobody@example.com", None)):
+        with pytest.raises(TokenExpired):
+            confirming.verify(code="000000", email=email, type="signup")
+        assert last()[:2] == (AuditAction.VERIFICATION_FAILED, guessed_at)

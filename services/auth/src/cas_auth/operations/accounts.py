@@ -86,6 +86,7 @@ def sign_up(
         allow_user(tools, email=address, user_metadata=metadata, origin=origin, now=now)
     is_same_password = tools.hasher.matches(password, known.password_hash if known else None)
     password_hash = tools.hasher.hash(password)
+    owner_id = None if known is None else known.user_id
     with database.transaction() as session:
         record = partial(add_audit_entry, session, origin=origin, now=now)
         user = add_email_user(
@@ -100,7 +101,7 @@ def sign_up(
         )
         record(
             AuditAction.USER_SIGNEDUP if user else AuditAction.USER_REPEATED_SIGNUP,
-            actor_id=user.id if user else None,
+            actor_id=user.id if user else owner_id,
         )
         if not settings.email_auto_confirm:
             request_link(session, tools, kind=MailKind.CONFIRMATION, address=address, link=link, now=now)

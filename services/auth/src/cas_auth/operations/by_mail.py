@@ -15,7 +15,7 @@ from cas_auth.operations.hooks import allow_user
 from cas_auth.operations.mails import MailedLink, request_link, request_mail
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
-from cas_auth.repository.users import add_email_user, find_credentials
+from cas_auth.repository.users import add_email_user, find_credentials, find_user_id
 from cas_kit.db import Database
 
 
@@ -28,7 +28,7 @@ def request_recovery(
     """
     address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
     request_link(session, tools, kind=MailKind.RECOVERY, address=address, link=link, now=now)
-    add_audit_entry(session, AuditAction.USER_RECOVERY_REQUESTED, actor_id=None, origin=origin, now=now)
+    _record(session, AuditAction.USER_RECOVERY_REQUESTED, address, origin=origin, now=now)
 
 
 def request_sign_in(
@@ -70,9 +70,7 @@ def request_sign_in(
                 now=now,
             )
         request_link(session, tools, kind=MailKind.MAGIC_LINK, address=address, link=link, now=now)
-        add_audit_entry(
-            session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now
-        )
+        _record(session, AuditAction.USER_CONFIRMATION_REQUESTED, address, origin=origin, now=now)
 
 
 def resend_confirmation(
@@ -84,7 +82,7 @@ def resend_confirmation(
     """
     address = canonical_email(email, allow_test_domains=tools.settings.allows_test_domains)
     request_link(session, tools, kind=MailKind.CONFIRMATION, address=address, link=link, now=now)
-    add_audit_entry(session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now)
+    _record(session, AuditAction.USER_CONFIRMATION_REQUESTED, address, origin=origin, now=now)
 
 
 def resend_email_change(
@@ -101,7 +99,13 @@ def resend_email_change(
         kinds.append(MailKind.EMAIL_CHANGE_CURRENT)
     for kind in kinds:
         request_link(session, tools, kind=kind, address=address, link=link, now=now)
-    add_audit_entry(session, AuditAction.USER_CONFIRMATION_REQUESTED, actor_id=None, origin=origin, now=now)
+    _record(session, AuditAction.USER_CONFIRMATION_REQUESTED, address, origin=origin, now=now)
+
+
+def _record(session: Session, action: AuditAction, address: str, *, origin: Origin, now: datetime) -> None:
+    """Put on record for whom somebody asked, so that the entry is erased with them; for nobody it costs the same."""
+    asked_for = find_user_id(session, email=address)
+    add_audit_entry(session, action, actor_id=asked_for, origin=origin, now=now)
 
 
 def request_reauthentication(

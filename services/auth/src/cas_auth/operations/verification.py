@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from cas_auth.operations.sessions import start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.one_time_tokens import delete_tokens, lock_flow
-from cas_auth.repository.users import save_email
+from cas_auth.repository.users import find_user_id, save_email
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +78,25 @@ def verify_code(
     :raises TokenExpired: the code is wrong, too old, used, or was guessed at too often.
     :raises BannedFromVerifying: the user is banned.
     """
-    redeemed = redeem_code(
-        session, tools, address=lookup_email(email), code=code, kinds=KINDS_OF[verify_type], now=now
-    )
+    address = lookup_email(email)
+    redeemed = redeem_code(session, tools, address=address, code=code, kinds=KINDS_OF[verify_type], now=now)
     if redeemed is not None:
         redeemed = replace(redeemed, flow_id=None)
-    return _accept(session, tools, redeemed, origin=origin, now=now)
+    guessed_at = find_user_id(session, email=address)
+    return _accept(session, tools, redeemed, guessed_at=guessed_at, origin=origin, now=now)
 
 
 def _accept(
-    session: Session, tools: Tools, redeemed: Redeemed | None, *, origin: Origin, now: datetime
+    session: Session,
+    tools: Tools,
+    redeemed: Redeemed | None,
+    *,
+    guessed_at: UUID | None = None,
+    origin: Origin,
+    now: datetime,
 ) -> Verified:
     if redeemed is None:
-        add_audit_entry(session, AuditAction.VERIFICATION_FAILED, actor_id=None, origin=origin, now=now)
+        add_audit_entry(session, AuditAction.VERIFICATION_FAILED, actor_id=guessed_at, origin=origin, now=now)
         raise TokenExpired
     user = redeemed.user
     if user.is_banned(now):

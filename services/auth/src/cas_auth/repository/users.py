@@ -36,6 +36,11 @@ def find_credentials(connection: Connection, *, email: str) -> Credentials | Non
     return Credentials(row.id, row.password_hash) if row else None
 
 
+def find_user_id(session: Session, *, email: str) -> UUID | None:
+    """The id of the user with this address."""
+    return session.scalar(select(User.id).where(User.email == email))
+
+
 def add_email_user(
     session: Session,
     *,
