@@ -134,6 +134,8 @@ ACCOUNT = {
     "POST /api/account/professional-info": own(body=TUTOR, ok=201, once=True),
     "DELETE /api/account/professional-info": own(query=TUTOR),
     "GET /api/account/export": own(),
+    "DELETE /api/account": own(body={"confirm": "DELETE"}, ok=202, once=True),
+    "POST /api/user/delete": own(body={"confirm": "DELETE"}, ok=202, once=True),
 }
 
 ONBOARDING = {

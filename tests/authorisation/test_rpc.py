@@ -56,7 +56,7 @@ EXPECTED = {
     "cas.account.v1.AccountService/BatchGetProfiles": about_users(OK),
     "cas.account.v1.AccountService/GetProfessionalInfo": about_user(NOT_FOUND, role="tutor"),
     "cas.account.v1.AccountService/ApplyOnboarding": Row(request=COMPLETION, unknown=OK),
-    "cas.account.v1.AccountService/EraseUser": about_user(OK),
+    "cas.account.v1.AccountService/BeginErasure": about_user(OK),
     "cas.onboarding.v1.OnboardingService/ExportUser": about_user(OK),
     "cas.onboarding.v1.OnboardingService/EraseUser": about_user(OK),
     "cas.listings.v1.ListingsService/RefreshOwner": about_user(OK, version=1),

@@ -14,14 +14,15 @@ from cas_account import rest, tasks
 from cas_account.clients import AuthClient, OnboardingClient
 from cas_account.domain.profile import Identity
 from cas_account.models import outbox_messages
-from cas_account.operations.export import AccountPart
+from cas_account.operations.erasure import ERASURE_TOPICS
 from cas_account.operations.health import HealthMonitor
+from cas_account.operations.own_part import AccountPart
 from cas_account.operations.parts import Part
 from cas_account.operations.profiles import new_agent_id, welcome
 from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
 from cas_kit.db import Database
-from cas_kit.errors import DomainError
+from cas_kit.errors import DomainError, ValidationFailed
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
@@ -161,18 +162,31 @@ def onboarding(onboarding_service) -> Iterator[OnboardingClient]:
 
 
 @pytest.fixture
-def parts(database, auth, onboarding) -> tuple[Part, ...]:
+def limiter(redis_server) -> RateLimiter:
+    """Limits that nobody has used up yet."""
+    return RateLimiter(redis_server.url(), prefix=f"test-{uuid4()}")
+
+
+@pytest.fixture
+def parts(database, limiter, auth, onboarding) -> tuple[Part, ...]:
     """Everybody who keeps anything about users."""
-    return (AccountPart(database), onboarding, auth)
+    return (AccountPart(database, limiter), onboarding, auth)
 
 
 @pytest.fixture
-def relay(database, auth) -> Relay:
-    return Relay(database, outbox_messages, tasks.handlers(database, auth))
+def relay(database, auth, parts) -> Relay:
+    handlers = tasks.handlers(database, auth, parts)
+    return Relay(database, outbox_messages, handlers, patient=ERASURE_TOPICS)
 
 
 @pytest.fixture
-def app(database, issuer, settings, parts, redis_server):
+def revoked() -> set[str]:
+    """The sessions this process knows to have ended."""
+    return set()
+
+
+@pytest.fixture
+def app(database, issuer, settings, parts, limiter, auth, revoked):
     """The REST application with this test's own keys; nothing was called before."""
     monitor = HealthMonitor({"database": database.ping})
     yield create_app(
@@ -181,11 +195,15 @@ def app(database, issuer, settings, parts, redis_server):
         routers=rest.ROUTERS,
         dependencies=AccountDependencies(
             database=database,
-            verifier=TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=issuer),
+            verifier=TokenVerifier(
+                issuer=settings.issuer, audience=settings.audience, keys=issuer, revoked=revoked
+            ),
             media_url=settings.media_url,
             health=monitor,
-            limiter=RateLimiter(redis_server.url(), prefix=f"test-{uuid4()}"),
+            issuer=settings.issuer,
+            limiter=limiter,
             parts=parts,
+            sessions=auth,
         ),
         readiness=Readiness(),
         render_error=rest.render_error,
@@ -200,20 +218,29 @@ def client(app) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def ada(client, issuer, user_id):
+def session_id() -> str:
+    """Ada's session."""
+    return str(uuid4())
+
+
+@pytest.fixture
+def ada(client, issuer, user_id, session_id):
     """A client whose every call is Ada's."""
-    client.headers.update(issuer.bearer(user_id, user_metadata={"full_name": "Ada Lovelace"}))
+    metadata = {"full_name": "Ada Lovelace"}
+    client.headers.update(issuer.bearer(user_id, session_id=session_id, user_metadata=metadata))
     return client
 
 
 class AuthService(auth_pb2_grpc.AuthServiceServicer):
     """Remembers the roles it is told; `refusal` is raised instead when set.
 
-    `kept` is what it keeps about every user, as sections and documents.
+    `kept` is what it keeps about every user, as sections and documents; `ended` are sessions that have ended.
     """
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, dict]] = []
+        self.ended: set[str] = set()
+        self.calls: list[str] = []
         self.told: list[tuple[str, list[str], str, int]] = []
         self.refusal: DomainError | None = None
         self._server = RpcServer(lambda server: auth_pb2_grpc.add_AuthServiceServicer_to_server(self, server))
@@ -231,6 +258,25 @@ class AuthService(auth_pb2_grpc.AuthServiceServicer):
         for section, document in self.kept:
             yield auth_pb2.ExportUserResponse(section=section, document=json.dumps(document).encode())
 
+    def IntrospectSession(self, request, context):  # noqa: N802
+        self._hear("IntrospectSession")
+        if len(request.session_id) != len(str(uuid4())):
+            raise ValidationFailed
+        return auth_pb2.IntrospectSessionResponse(active=request.session_id not in self.ended)
+
+    def CloseUser(self, request, context):  # noqa: N802
+        self._hear(f"CloseUser {request.user_id}")
+        return auth_pb2.CloseUserResponse(ended=1)
+
+    def EraseUser(self, request, context):  # noqa: N802
+        self._hear(f"EraseUser {request.user_id}")
+        return auth_pb2.EraseUserResponse(rows=4)
+
+    def _hear(self, call: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.calls.append(call)
+
     def stop(self) -> None:
         self._server.stop(timedelta(0))
 
@@ -240,6 +286,7 @@ class OnboardingService(onboarding_pb2_grpc.OnboardingServiceServicer):
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, dict]] = []
+        self.erased: list[str] = []
         self.refusal: DomainError | None = None
         self._server = RpcServer(
             lambda server: onboarding_pb2_grpc.add_OnboardingServiceServicer_to_server(self, server)
@@ -251,6 +298,12 @@ class OnboardingService(onboarding_pb2_grpc.OnboardingServiceServicer):
             yield onboarding_pb2.ExportUserResponse(section=section, document=json.dumps(document).encode())
         if self.refusal is not None:
             raise self.refusal
+
+    def EraseUser(self, request, context):  # noqa: N802
+        if self.refusal is not None:
+            raise self.refusal
+        self.erased.append(request.user_id)
+        return onboarding_pb2.EraseUserResponse(rows=2)
 
     def stop(self) -> None:
         self._server.stop(timedelta(0))

@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from cas_account.domain.profile import Identity, UserErased
 from cas_account.domain.roles import Role
 from cas_account.models import AppliedCompletion, ErasedUser, Profile, RoleDetails, outbox_messages
-from cas_account.operations.erasure import erase_user
+from cas_account.operations.erasure import begin_erasure
 from cas_account.operations.onboarding import Completion, apply_onboarding
+from cas_account.operations.own_part import AccountPart
 from cas_account.operations.profiles import new_agent_id, welcome
 from cas_kit.errors import Unauthenticated
 
@@ -146,7 +147,7 @@ class TestOnboarding:
 
 
 class TestErasure:
-    def test_wins_against_calls_that_would_create_the_user_again(self, database, now):
+    def test_wins_against_calls_that_would_create_the_user_again(self, database, limiter, now):
         for _ in range(10):
             user_id = uuid4()
             identity = Identity(user_id=user_id, email="a@example.com", email_verified=False, display_name="")
@@ -168,7 +169,8 @@ class TestErasure:
 
             def erase(user_id=user_id):
                 with database.transaction() as session:
-                    erase_user(session, user_id=user_id, now=now)
+                    begin_erasure(session, user_id=user_id, parts=["account"], now=now)
+                AccountPart(database, limiter).erase_user(user_id)
 
             in_threads(call, erase, complete, call)
             assert count(database, Profile) == count(database, RoleDetails) == 0

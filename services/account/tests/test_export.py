@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from cas_account.domain.export import Export, ExportItem
 from cas_account.models import AuditEntry, Profile
-from cas_account.operations.export import HIDDEN
+from cas_account.operations.own_part import HIDDEN
 from cas_kit.errors import Unavailable
 
 PATH = "/api/account/export"

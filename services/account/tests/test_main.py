@@ -36,8 +36,12 @@ class TestSettings:
 class TestBuild:
     def test_has_everything_that_runs_beside_requests(self, service):
         assert service.relay is not None
-        assert [periodic.name for periodic in service.periodic] == ["forget-old-keys"]
-        service.periodic[0].job()
+        assert [periodic.name for periodic in service.periodic] == [
+            "watch-erasures",
+            "forget-old-keys",
+        ]
+        for periodic in service.periodic:
+            periodic.job()
 
     def test_reports_what_is_away_and_what_is_there(self, service):
         with TestClient(service.app) as client:

@@ -18,13 +18,11 @@ from cas_account.domain.roles import AskedRole, Role, RoleNotHeld
 from cas_account.models import (
     AppliedCompletion,
     AuditEntry,
-    ErasedUser,
     Profile,
     RoleDetails,
-    idempotency_keys,
     outbox_messages,
 )
-from cas_account.operations.erasure import erase_user
+from cas_account.operations.erasure import begin_erasure
 from cas_account.operations.onboarding import Completion, apply_onboarding
 from cas_account.operations.professional_info import (
     get_own_professional_info,
@@ -40,7 +38,6 @@ from cas_account.operations.profiles import (
     new_agent_id,
     welcome,
 )
-from cas_account.operations.roles import announce_roles
 from cas_kit.errors import Unauthenticated, VersionMismatch
 from cas_kit.testing.plugin import rolled_back_session
 
@@ -90,11 +87,11 @@ class TestWelcome:
         assert (second.id, second.agent_id, second.version) == (first.id, "A", 1)
 
     def test_refuses_an_erased_user(self, session, user_id, now):
-        erase_user(session, user_id=user_id, now=now)
+        begin_erasure(session, user_id=user_id, parts=["account"], now=now)
         identity = Identity(user_id=user_id, email="a@example.com", email_verified=False, display_name="")
         with pytest.raises(Unauthenticated):
             welcome(session, identity=identity, agent_id="A", now=now)
-        assert session.get(Profile, user_id) is None
+        assert session.get(Profile, user_id).erasing_at == now
 
     def test_agent_ids_differ(self):
         assert len({new_agent_id() for _ in range(100)}) == 100
@@ -306,47 +303,10 @@ class TestApplyOnboarding:
         assert (profile.roles, profile.email, profile.display_name) == (["tutor"], "", "")
 
     def test_refuses_an_erased_user(self, complete, session, user_id, now):
-        erase_user(session, user_id=user_id, now=now)
+        begin_erasure(session, user_id=user_id, parts=["account"], now=now)
         with pytest.raises(UserErased):
             complete()
-        assert count(session, outbox_messages) == 0
-
-
-class TestEraseUser:
-    def test_leaves_a_tombstone_and_the_audit_log_only(self, complete, session, user_id, save, now):
-        save(Role.CLIENT, bio="canary")
-        complete()
-        session.execute(
-            idempotency_keys.insert().values(
-                user_id=user_id,
-                operation="x",
-                key="k",
-                request_digest=b"",
-                status=200,
-                headers={},
-                body=b"canary",
-            )
-        )
-        assert erase_user(session, user_id=user_id, now=now) == 6
-        for table in (Profile, RoleDetails, AppliedCompletion, outbox_messages, idempotency_keys):
-            assert count(session, table) == 0
-        assert session.get(ErasedUser, user_id).erased_at == now
-        assert "user_erased" in actions(session)
-
-    def test_leaves_others_alone(self, session, user_id, save, now):
-        save(bio="mine")
-        announce_roles(session, user_id=user_id)
-        assert erase_user(session, user_id=uuid4(), now=now) == 0
-        assert (count(session, Profile), count(session, RoleDetails), count(session, outbox_messages)) == (
-            1,
-            1,
-            1,
-        )
-
-    def test_is_safe_to_repeat(self, session, user_id, now):
-        assert erase_user(session, user_id=user_id, now=now) == 1
-        assert erase_user(session, user_id=user_id, now=now) == 0
-        assert actions(session) == ["user_erased"]
+        assert session.get(Profile, user_id).roles == []
 
 
 class TestChanges:

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from cas_account.operations.erasure import erase_user
+from cas_account.operations.erasure import begin_erasure
 from cas_account.rest.caller import WelcomedTokens
 
 PATH = "/api/profile"
@@ -65,7 +65,7 @@ class TestFirstCall:
     def test_of_an_erased_user_is_refused_and_creates_nothing(self, ada, issuer, database, user_id, now):
         assert ada.get(PATH).status_code == 200
         with database.transaction() as session:
-            erase_user(session, user_id=user_id, now=now)
+            begin_erasure(session, user_id=user_id, parts=["account"], now=now)
         for headers in ({}, issuer.bearer(user_id)):
             assert ada.get(PATH, headers=headers).status_code == 401
             assert ada.patch(PATH, headers=headers, json={"bio": "I am back"}).status_code == 401

@@ -33,7 +33,9 @@ STORED_AS_WIRE = {
 
 @pytest.fixture
 def call(database, relay):
-    server = RpcServer(lambda grpc_server: rpc.register(grpc_server, database=database, relay=relay))
+    server = RpcServer(
+        lambda grpc_server: rpc.register(grpc_server, database=database, relay=relay, parts=["account"])
+    )
     port = server.start(host="127.0.0.1", port=0)
     client = RpcClient(f"127.0.0.1:{port}", service="cas.account.v1.AccountService")
     stub = account_pb2_grpc.AccountServiceStub(client.channel)
@@ -194,15 +196,25 @@ class TestApplyOnboarding:
         )
 
     def test_is_refused_for_an_erased_user(self, call, user_id):
-        assert call("EraseUser", user_id=str(user_id)).removed == 1
+        call("BeginErasure", user_id=str(user_id))
         assert refusal(call, "ApplyOnboarding", **completion(user_id)) == (
             grpc.StatusCode.FAILED_PRECONDITION,
             "user-erased",
         )
 
 
-class TestEraseUser:
-    def test_removes_once(self, call, user_id):
-        assert call("EraseUser", user_id=str(user_id)).removed == 1
-        assert call("EraseUser", user_id=str(user_id)).removed == 0
-        assert refusal(call, "GetProfile", user_id=str(user_id))[0] is grpc.StatusCode.NOT_FOUND
+class TestBeginErasure:
+    def test_hides_the_user_and_can_be_repeated(self, call, user_id):
+        request = {"user_id": str(user_id)}
+        assert call("GetProfile", **request).profile.display_name == "Ada Lovelace"
+        first = call("BeginErasure", **request).deletion_id
+        assert call("BeginErasure", **request).deletion_id == first
+        assert refusal(call, "GetProfile", **request)[0] is grpc.StatusCode.NOT_FOUND
+        assert not call("BatchGetProfiles", user_ids=[str(user_id)]).profiles
+        assert refusal(call, "GetProfessionalInfo", role="tutor", **request)[0] is grpc.StatusCode.NOT_FOUND
+
+    def test_takes_users_without_a_profile(self, call):
+        assert call("BeginErasure", user_id=str(uuid4())).deletion_id
+
+    def test_demands_a_uuid(self, call):
+        assert refusal(call, "BeginErasure", user_id="ada")[0] is grpc.StatusCode.INVALID_ARGUMENT

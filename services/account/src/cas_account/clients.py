@@ -13,6 +13,7 @@ from cas.onboarding.v1.onboarding_pb2_grpc import OnboardingServiceStub
 from redis import Redis
 from redis.exceptions import RedisError
 
+from cas_account.domain.erasure import Receipt
 from cas_account.domain.export import ExportItem
 from cas_kit.errors import Unavailable
 from cas_kit.outbox import Undeliverable
@@ -20,6 +21,9 @@ from cas_kit.rpc import RemoteRefusal, RpcClient, RpcTls
 
 # Somebody waits for the file, and the gateway for its first byte, which comes after every service has answered.
 EXPORT_TIMEOUT = timedelta(seconds=4)
+# Somebody who asks to be forgotten waits for the answers to both.
+INTROSPECTION_TIMEOUT = CLOSING_TIMEOUT = timedelta(seconds=2)
+ERASURE_TIMEOUT = timedelta(seconds=10)  # nobody waits
 # Somebody who completes an onboarding waits for the first try.
 ROLES_TIMEOUT = timedelta(seconds=1)
 PROBE_TIMEOUT = timedelta(seconds=1)
@@ -34,9 +38,8 @@ class AuthClient:
     name = "auth"
 
     def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
-        self._rpc = RpcClient(
-            target, service="cas.auth.v1.AuthService", safe_methods=["SetAppRoles", "ExportUser"], tls=tls
-        )
+        safe_methods = ["SetAppRoles", "ExportUser", "IntrospectSession", "CloseUser", "EraseUser"]
+        self._rpc = RpcClient(target, service="cas.auth.v1.AuthService", safe_methods=safe_methods, tls=tls)
         self._stub = AuthServiceStub(self._rpc.channel)
 
     def set_app_roles(
@@ -67,6 +70,35 @@ class AuthClient:
         for item in self._rpc.stream(self._stub.ExportUser, request, timeout=EXPORT_TIMEOUT):
             yield ExportItem(item.section, item.document)
 
+    def is_session_active(self, *, user_id: UUID, session_id: str) -> bool:
+        """Whether a session lasts at this moment; what is no session id does not.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = auth_pb2.IntrospectSessionRequest(user_id=str(user_id), session_id=session_id)
+        try:
+            state = self._rpc.call(self._stub.IntrospectSession, request, timeout=INTROSPECTION_TIMEOUT)
+        except RemoteRefusal:
+            return False
+        return state.active
+
+    def close_user(self, user_id: UUID) -> None:
+        """Sign the user out everywhere, for good. Safe to repeat.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = auth_pb2.CloseUserRequest(user_id=str(user_id))
+        self._rpc.call(self._stub.CloseUser, request, timeout=CLOSING_TIMEOUT)
+
+    def erase_user(self, user_id: UUID) -> Receipt:
+        """Remove the user and everything that signs them in. Safe to repeat.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = auth_pb2.EraseUserRequest(user_id=str(user_id))
+        answer = self._rpc.call(self._stub.EraseUser, request, timeout=ERASURE_TIMEOUT)
+        return Receipt(rows=answer.rows, objects=answer.objects)
+
     def close(self) -> None:
         """Close the channel."""
         self._rpc.close()
@@ -82,7 +114,10 @@ class OnboardingClient:
 
     def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
         self._rpc = RpcClient(
-            target, service="cas.onboarding.v1.OnboardingService", safe_methods=["ExportUser"], tls=tls
+            target,
+            service="cas.onboarding.v1.OnboardingService",
+            safe_methods=["ExportUser", "EraseUser"],
+            tls=tls,
         )
         self._stub = OnboardingServiceStub(self._rpc.channel)
 
@@ -94,6 +129,15 @@ class OnboardingClient:
         request = onboarding_pb2.ExportUserRequest(user_id=str(user_id))
         for item in self._rpc.stream(self._stub.ExportUser, request, timeout=EXPORT_TIMEOUT):
             yield ExportItem(item.section, item.document)
+
+    def erase_user(self, user_id: UUID) -> Receipt:
+        """Remove the answers and what waits to take effect. Safe to repeat.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = onboarding_pb2.EraseUserRequest(user_id=str(user_id))
+        answer = self._rpc.call(self._stub.EraseUser, request, timeout=ERASURE_TIMEOUT)
+        return Receipt(rows=answer.rows, objects=answer.objects)
 
     def close(self) -> None:
         """Close the channel."""

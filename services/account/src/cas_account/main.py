@@ -1,6 +1,7 @@
 """The account service as a process: `cas-account serve | migrate | openapi | retry-parked`."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
@@ -8,8 +9,9 @@ import cas_account
 from cas_account import rest, rpc, tasks
 from cas_account.clients import AuthClient, OnboardingClient, ReadinessProbe, RedisProbe
 from cas_account.models import idempotency_keys, outbox_messages
-from cas_account.operations.export import AccountPart
+from cas_account.operations import erasure
 from cas_account.operations.health import HealthMonitor, prove_profiles
+from cas_account.operations.own_part import AccountPart
 from cas_account.operations.parts import Part
 from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
@@ -23,6 +25,8 @@ from cas_kit.revocations import RevokedSessions
 from cas_kit.rpc import RpcServer, RpcTls
 from cas_kit.service import Background, Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
+
+WATCH_EVERY = timedelta(seconds=5)
 
 
 def main() -> None:
@@ -38,7 +42,8 @@ def build(settings: Settings) -> Service:
     auth = AuthClient(settings.auth_grpc, tls=tls)
     onboarding = OnboardingClient(settings.onboarding_grpc, tls=tls)
     # Whoever keeps anything about users is one of these.
-    parts: Sequence[Part] = (AccountPart(database), onboarding, auth)
+    limiter = RateLimiter(str(settings.redis_url), prefix="cas-account")
+    parts: Sequence[Part] = (AccountPart(database, limiter), onboarding, auth)
     auth_probe = ReadinessProbe(settings.health_auth_url)
     onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
     listings_probe = ReadinessProbe(settings.health_listings_url)
@@ -53,7 +58,9 @@ def build(settings: Settings) -> Service:
             "redis": redis_probe.check,
         }
     )
-    relay = Relay(database, outbox_messages, tasks.handlers(database, auth))
+    relay = Relay(
+        database, outbox_messages, tasks.handlers(database, auth, parts), patient=erasure.ERASURE_TOPICS
+    )
     readiness = Readiness()
     return Service(
         app=create_app(
@@ -69,24 +76,30 @@ def build(settings: Settings) -> Service:
                     trusted=settings.trusted_issuers,
                     revoked=revoked,
                 ),
+                issuer=settings.issuer,
                 media_url=settings.media_url,
                 health=health,
-                limiter=RateLimiter(str(settings.redis_url), prefix="cas-account"),
+                limiter=limiter,
                 parts=parts,
+                sessions=auth,
             ),
             readiness=readiness,
             render_error=rest.render_error,
         ),
-        rpc=RpcServer(partial(rpc.register, database=database, relay=relay), tls=tls),
+        rpc=RpcServer(
+            partial(rpc.register, database=database, relay=relay, parts=[part.name for part in parts]),
+            tls=tls,
+        ),
         readiness=readiness,
         relay=relay,
         background=[Background("revocations", revoked.run)],
         periodic=[
+            Periodic("watch-erasures", WATCH_EVERY, partial(tasks.watch_erasures, database)),
             Periodic(
                 "forget-old-keys",
                 settings.housekeeping_every,
                 partial(forget_old_keys, database, idempotency_keys),
-            )
+            ),
         ],
         prepare=revoked.catch_up,
         close=[

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
+from cas_account.domain.erasure import Receipt
 from cas_account.domain.profile import (
     BIO_LENGTH,
     Identity,
@@ -86,6 +87,8 @@ class Profile(Base):
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
     last_seen_at: Mapped[Instant]
+    # From then on nobody sees it, its owner included (docs/spec/domain.md 8.3).
+    erasing_at: Mapped[Instant | None]
 
     @classmethod
     def of(cls, identity: Identity, *, agent_id: str, now: datetime) -> "Profile":
@@ -201,12 +204,45 @@ class AppliedCompletion(Base):
 
 
 class ErasedUser(Base):
-    """A user who is gone and is never created again."""
+    """A user who is gone and is never created again, from the moment their erasure began."""
 
     __tablename__ = "erased_users"
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     erased_at: Mapped[Instant]
+
+
+class Erasure(Base):
+    """What it takes until an erased user is gone everywhere; `finished_at` is None until then."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        Index("ix_erasures_unfinished", "begun_at", postgresql_where=text("finished_at IS NULL")),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("erased_users.user_id"), primary_key=True)
+    deletion_id: Mapped[UUID] = mapped_column(unique=True)
+    begun_at: Mapped[Instant]
+    finished_at: Mapped[Instant | None]
+
+
+class ErasurePart(Base):
+    """What one service has to remove of an erased user; with its receipt once it has."""
+
+    __tablename__ = "erasure_parts"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("erasures.user_id"), primary_key=True)
+    part: Mapped[str] = mapped_column(Text, primary_key=True)
+    rows: Mapped[int] = mapped_column(default=0, server_default="0")
+    objects: Mapped[int] = mapped_column(default=0, server_default="0")
+    finished_at: Mapped[Instant | None]
+
+    def finish(self, receipt: Receipt, *, now: datetime) -> bool:
+        """Keep the receipt; false when there was one before."""
+        if self.finished_at is not None:
+            return False
+        self.rows, self.objects, self.finished_at = receipt.rows, receipt.objects, now
+        return True
 
 
 class AuditEntry(Base):

@@ -3,12 +3,13 @@
 Reads of the hot paths are built once at import, run in autocommit and return entities that belong to no session.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, CursorResult, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from cas_account.domain.roles import Role
@@ -16,6 +17,8 @@ from cas_account.models import (
     AppliedCompletion,
     AuditEntry,
     ErasedUser,
+    Erasure,
+    ErasurePart,
     Profile,
     RoleDetails,
     idempotency_keys,
@@ -26,7 +29,9 @@ from cas_kit.telemetry import request_id
 
 ENTRIES_AT_ONCE = 1_000
 
-_PROFILE = select(Profile.__table__).where(Profile.id == bindparam("user_id"))
+# Nobody sees a profile that is being erased, its owner included.
+_SEEN = Profile.erasing_at.is_(None)
+_PROFILE = select(Profile.__table__).where(Profile.id == bindparam("user_id"), _SEEN)
 _CARDS = select(
     Profile.id,
     Profile.display_name,
@@ -35,7 +40,7 @@ _CARDS = select(
     Profile.roles,
     Profile.active_role,
     Profile.version,
-).where(Profile.id.in_(bindparam("user_ids", expanding=True)))
+).where(Profile.id.in_(bindparam("user_ids", expanding=True)), _SEEN)
 _DETAILS = (
     select(
         RoleDetails.id,
@@ -50,7 +55,7 @@ _DETAILS = (
     .outerjoin(
         RoleDetails, (RoleDetails.profile_id == Profile.id) & (RoleDetails.role_type == bindparam("role"))
     )
-    .where(Profile.id == bindparam("user_id"))
+    .where(Profile.id == bindparam("user_id"), _SEEN)
 )
 
 
@@ -150,14 +155,52 @@ def is_erased(session: Session, *, user_id: UUID) -> bool:
 
 
 def add_erased_user(session: Session, *, user_id: UUID, erased_at: datetime) -> None:
-    session.add(ErasedUser(user_id=user_id, erased_at=erased_at))
+    """The tombstone; there may be one already."""
+    tombstone = insert(ErasedUser).values(user_id=user_id, erased_at=erased_at)
+    session.execute(tombstone.on_conflict_do_nothing())
+
+
+def find_erasure(session: Session, *, user_id: UUID) -> Erasure | None:
+    return session.get(Erasure, user_id)
+
+
+def find_deletion_id(connection: Connection, *, user_id: UUID) -> UUID | None:
+    return connection.scalar(select(Erasure.deletion_id).where(Erasure.user_id == user_id))
+
+
+def add_erasure(session: Session, erasure: Erasure, parts: Sequence[ErasurePart]) -> None:
+    session.add(erasure)
     session.flush()
+    session.add_all(parts)
 
 
-def delete_user(session: Session, *, user_id: UUID) -> int:
-    """Remove every row that is about this user, the tombstone and the audit log aside; returns how many."""
+def lock_erasure(session: Session, *, user_id: UUID) -> tuple[Erasure, dict[str, ErasurePart]]:
+    """An erasure and its parts by name, held until the transaction ends: receipts wait for each other."""
+    erasure = session.get_one(Erasure, user_id, with_for_update=True)
+    parts = select(ErasurePart).where(ErasurePart.user_id == user_id).order_by(ErasurePart.part)
+    return erasure, {each.part: each for each in session.scalars(parts)}
+
+
+def count_erasures(connection: Connection, *, topics: Collection[str]) -> tuple[datetime | None, int]:
+    """When the oldest unfinished erasure began, and how many messages of these topics were given up."""
+    oldest = select(func.min(Erasure.begun_at)).where(Erasure.finished_at.is_(None))
+    given_up = select(func.count()).where(
+        outbox_messages.c.topic.in_(topics), outbox_messages.c.parked_at.is_not(None)
+    )
+    row = connection.execute(select(oldest.scalar_subquery(), given_up.scalar_subquery())).one()
+    return row[0], row[1]
+
+
+def delete_user(session: Session, *, user_id: UUID, keep_topics: Collection[str] = ()) -> int:
+    """Remove every row that is about this user, tombstone, receipts and the audit log aside; returns how many.
+
+    :param keep_topics: messages that are still needed, and hold nothing but ids.
+    """
+    messages = outbox_messages.c
     owned = [
-        delete(outbox_messages).where(outbox_messages.c.payload["user_id"].astext == str(user_id)),
+        delete(outbox_messages).where(
+            messages.payload["user_id"].astext == str(user_id), messages.topic.not_in(keep_topics)
+        ),
         delete(idempotency_keys).where(idempotency_keys.c.user_id == user_id),
         delete(AppliedCompletion).where(AppliedCompletion.profile_id == user_id),
         delete(RoleDetails).where(RoleDetails.profile_id == user_id),

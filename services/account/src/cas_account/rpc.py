@@ -1,6 +1,6 @@
 """The gRPC edge of the account service: messages to own types, one operation per call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from google.protobuf.struct_pb2 import Value
 from cas_account.domain.professional_info import Fields, read_fields
 from cas_account.domain.roles import AskedRole
 from cas_account.models import Profile
-from cas_account.operations.erasure import erase_user
+from cas_account.operations.erasure import begin_erasure
 from cas_account.operations.onboarding import Completion, apply_onboarding
 from cas_account.operations.professional_info import get_professional_info
 from cas_account.operations.profiles import get_card, list_cards
@@ -25,17 +25,21 @@ from cas_kit.errors import FieldProblem, ValidationFailed
 from cas_kit.outbox import Relay
 
 
-def register(server: grpc.Server, *, database: Database, relay: Relay) -> None:
-    """Add the account service to a server."""
-    add_AccountServiceServicer_to_server(AccountServicer(database, relay), server)
+def register(server: grpc.Server, *, database: Database, relay: Relay, parts: Sequence[str]) -> None:
+    """Add the account service to a server.
+
+    :param parts: the services that keep anything about users.
+    """
+    add_AccountServiceServicer_to_server(AccountServicer(database, relay, parts), server)
 
 
 class AccountServicer(AccountServiceServicer):
     """Answers the other services; the comments in the proto say what each call does."""
 
-    def __init__(self, database: Database, relay: Relay) -> None:
+    def __init__(self, database: Database, relay: Relay, parts: Sequence[str]) -> None:
         self._database = database
         self._relay = relay
+        self._parts = parts
 
     def GetProfile(  # noqa: N802  the proto's name
         self, request: account_pb2.GetProfileRequest, context: grpc.ServicerContext
@@ -81,15 +85,15 @@ class AccountServicer(AccountServiceServicer):
             self._relay.deliver(applied.message_id)
         return account_pb2.ApplyOnboardingResponse(roles=applied.roles)
 
-    def EraseUser(  # noqa: N802
-        self, request: account_pb2.EraseUserRequest, context: grpc.ServicerContext
-    ) -> account_pb2.EraseUserResponse:
-        """Forget a user."""
+    def BeginErasure(  # noqa: N802
+        self, request: account_pb2.BeginErasureRequest, context: grpc.ServicerContext
+    ) -> account_pb2.BeginErasureResponse:
+        """Begin to forget a user."""
         del context
         user_id = _uuid(request.user_id, "user_id")
         with self._database.transaction() as session:
-            removed = erase_user(session, user_id=user_id, now=datetime.now(UTC))
-        return account_pb2.EraseUserResponse(removed=removed)
+            deletion_id = begin_erasure(session, user_id=user_id, parts=self._parts, now=datetime.now(UTC))
+        return account_pb2.BeginErasureResponse(deletion_id=str(deletion_id))
 
 
 # ---- messages to own types ----

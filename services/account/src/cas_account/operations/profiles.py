@@ -63,7 +63,7 @@ def lock_own_profile(session: Session, *, user_id: UUID) -> Profile:
     :raises Unauthenticated: it was erased after the token was issued.
     """
     profile = repository.lock_profile(session, user_id=user_id)
-    if profile is None:
+    if profile is None or profile.erasing_at is not None:
         raise Unauthenticated
     return profile
 

@@ -2,12 +2,19 @@
 
 from fastapi import Request, Response
 
-from cas_account.rest import export, health, professional_info, profile, taxonomy
+from cas_account.rest import erasure, export, health, professional_info, profile, taxonomy
 from cas_kit.errors import DomainError, Kind, ValidationFailed
 from cas_kit.problems import problem_response
 from cas_kit.rest import route_template
 
-ROUTERS = (profile.routes, professional_info.routes, export.routes, taxonomy.routes, health.routes)
+ROUTERS = (
+    profile.routes,
+    professional_info.routes,
+    export.routes,
+    erasure.routes,
+    taxonomy.routes,
+    health.routes,
+)
 
 
 class ProfileRefused(ValidationFailed):

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cas_account.domain.profile import Identity
 from cas_account.models import idempotency_keys
+from cas_account.operations.erasure import Sessions
 from cas_account.operations.health import HealthMonitor
 from cas_account.operations.parts import Part
 from cas_account.operations.profiles import new_agent_id, welcome
@@ -44,10 +45,12 @@ class WelcomedTokens:
 class AccountDependencies(Dependencies):
     """What the endpoints are given."""
 
+    issuer: str
     media_url: str
     health: HealthMonitor
     limiter: RateLimiter
     parts: Sequence[Part]
+    sessions: Sessions
     welcomed: WelcomedTokens = field(default_factory=WelcomedTokens)
 
 

@@ -117,7 +117,18 @@ SAVED_TEMPLATE = objects(
 DONE = objects({"success": _FLAG, "message": _TEXT}, required=["success", "message"])
 
 
-# ---- export ----
+# ---- erasure and export ----
+
+CONFIRMATION = objects({"confirm": {"type": "string", "enum": ["DELETE"]}}, required=["confirm"])
+ERASURE = objects(
+    {
+        "success": _FLAG,
+        "message": _TEXT,
+        "deletion_id": _UUID,
+        "status": {"type": "string", "enum": ["pending"]},
+    },
+    required=["success", "message", "deletion_id", "status"],
+)
 
 _THINGS: Schema = {"type": "array", "items": {"type": "object"}}
 EXPORT = objects(

@@ -16,7 +16,9 @@ from cas_kit.rest import etag, json_response, not_modified, router
 
 PATH = "/api/profile"
 _SHOWN = tuple(
-    column.name for column in Profile.__table__.columns if not column.name.endswith("_storage_path")
+    column.name
+    for column in Profile.__table__.columns
+    if not column.name.endswith("_storage_path") and column.name != "erasing_at"
 )
 _COMPLETE = 100
 
