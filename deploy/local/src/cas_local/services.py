@@ -35,7 +35,15 @@ class Service:
 
 
 SERVICES = (
-    Service(name="auth", rest_port=8101, grpc_port=9101, keys=("ENCRYPTION_KEY",), worker=True, mails=True),
+    Service(
+        name="auth",
+        rest_port=8101,
+        grpc_port=9101,
+        asks=("account",),
+        keys=("ENCRYPTION_KEY",),
+        worker=True,
+        mails=True,
+    ),
     Service(
         name="account",
         rest_port=8102,

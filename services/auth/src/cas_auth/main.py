@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 
+from cas_auth.clients.account import AccountClient
 from cas_auth.commands import COMMANDS
 from cas_auth.commands.opened import WRONG_ENCRYPTION_KEY
 from cas_auth.credentials.audit_seals import AuditSeals
@@ -17,6 +18,7 @@ from cas_auth.operations.housekeeping import forget_stale
 from cas_auth.operations.revocations import complete_feed, forget_ended_sessions, publish_ended_sessions
 from cas_auth.operations.signing_keys import load_signing_keys, reload_signing_keys
 from cas_auth.operations.tools import Tools
+from cas_auth.repository.erasure import USER_DELETED
 from cas_auth.repository.mails import MAIL_REQUESTED
 from cas_auth.repository.revocations import SESSIONS_ENDED
 from cas_auth.rest import (
@@ -41,7 +43,7 @@ from cas_auth.rest.requests import AuthDependencies
 from cas_auth.rest.turns import SharedAnswers, Turns
 from cas_auth.rpc import register
 from cas_auth.settings import Settings
-from cas_auth.tasks import WOKEN, sweep_mails, wake_for_mail
+from cas_auth.tasks import WOKEN, forget_elsewhere, sweep_mails, wake_for_mail
 from cas_auth.worker import WORKER
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
@@ -76,13 +78,17 @@ def build(settings: Settings) -> Service:
     tools = Tools.of(settings, keys)
     feed = RevocationFeed(settings.revocations)
     celery = create_celery(service="auth", redis_url=str(settings.redis_url), tasks=WOKEN)
+    tls = RpcTls.of(settings)
+    account = AccountClient(settings.account_grpc, tls=tls) if settings.account_grpc else None
     relay = Relay(
         database,
         outbox_messages,
         {
             SESSIONS_ENDED: partial(publish_ended_sessions, database, feed),
             MAIL_REQUESTED: partial(wake_for_mail, celery),
+            USER_DELETED: partial(forget_elsewhere, account),
         },
+        patient=[USER_DELETED],
     )
     dependencies = AuthDependencies(
         database=database,
@@ -133,7 +139,7 @@ def build(settings: Settings) -> Service:
         ),
         rpc=RpcServer(
             partial(register, database=database, tools=tools, limiter=dependencies.limiter),
-            tls=RpcTls.of(settings),
+            tls=tls,
         ),
         readiness=readiness,
         relay=relay,
@@ -146,7 +152,13 @@ def build(settings: Settings) -> Service:
             Periodic("signing-keys", RELOAD_KEYS_EVERY, partial(_reload_keys, dependencies)),
         ],
         prepare=prepare,
-        close=[tools.close, feed.close, celery.close, database.dispose],
+        close=[
+            *([account.close] if account else []),
+            tools.close,
+            feed.close,
+            celery.close,
+            database.dispose,
+        ],
     )
 
 

@@ -74,6 +74,9 @@ class Settings(ServiceSettings):
     # whoever has it can sign in as anybody, and without it the signing keys are lost.
     encryption_key: SecretStr
 
+    # The account service, which has whoever an administrator deletes forgotten everywhere; None where there is none.
+    account_grpc: str | None = None
+
     # Where people go after a link or a provider, unless they asked for an allowed address.
     site_url: str = "http://localhost:3000"
     # Further addresses, as a JSON list; `*` stands for anything but `.`, `/` and `:`, `**` for anything.

@@ -6,6 +6,7 @@ from uuid import UUID
 from celery import Celery
 
 from cas_auth import metrics
+from cas_auth.clients.account import AccountClient
 from cas_auth.operations.carriers import Carrier
 from cas_auth.operations.delivery import list_overdue_mails, send_mail, tidy_mails
 from cas_auth.operations.tools import Tools
@@ -35,6 +36,16 @@ def wake_for_mail(celery: Celery[Task], message: Message) -> None:
     :raises Unavailable: the broker is away; the relay tries again.
     """
     task_named(celery, SEND_MAIL).wake(mail_id=str(message.payload["mail_id"]))
+
+
+def forget_elsewhere(account: AccountClient | None, message: Message) -> None:
+    """Have a user whom an administrator deleted forgotten everywhere. Safe to repeat.
+
+    :param account: None where there are no other services.
+    :raises Unavailable: it did not answer; the relay tries again.
+    """
+    if account is not None:
+        account.begin_erasure(UUID(message.payload["user_id"]))
 
 
 def sweep_mails(database: Database, celery: Celery[Task], *, now: datetime) -> None:

@@ -22,7 +22,7 @@ from cas_auth.operations.passwords import check_new_password
 from cas_auth.operations.sessions import authenticate_admin
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry, forget_origins
-from cas_auth.repository.erasure import delete_traces
+from cas_auth.repository.erasure import announce_deletion, delete_traces
 from cas_auth.repository.erasure import delete_user as delete_all
 from cas_auth.repository.one_time_tokens import delete_tokens
 from cas_auth.repository.sessions import end_sessions
@@ -200,7 +200,7 @@ def update_user(
 def delete_user(session: Session, *, user_id: UUID, keep_id: bool, act: Act) -> None:
     """Forget a user; the audit log keeps what happened to which id, but no longer from where. Safe to repeat.
 
-    :param keep_id: leave a row that says nothing but that there was somebody.
+    :param keep_id: leave a row that says nothing but that there was somebody. Else other services forget them too.
     :raises UserNotFound: there is no such user.
     """
     user = _locked(session, user_id)
@@ -212,6 +212,7 @@ def delete_user(session: Session, *, user_id: UUID, keep_id: bool, act: Act) -> 
         session.flush()
     else:
         delete_all(session, user)
+        announce_deletion(session, user_id=user_id)
     forget_origins(session, actor_id=user_id)
     act.record(session, AuditAction.USER_DELETED, user_id, soft=keep_id)
 

@@ -2,12 +2,32 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Delete, delete, or_, select
 from sqlalchemy.orm import Session
 
-from cas_auth.models import Factor, FlowState, Identity, KnownNetwork, Mail, OneTimeToken, User
+from cas_auth.models import (
+    Factor,
+    FlowState,
+    Identity,
+    KnownNetwork,
+    Mail,
+    OneTimeToken,
+    User,
+    outbox_messages,
+)
 from cas_auth.repository.sessions import end_sessions
+from cas_kit.outbox import Outbox
+
+USER_DELETED = "user-deleted"
+
+_outbox = Outbox(outbox_messages)
+
+
+def announce_deletion(session: Session, *, user_id: UUID) -> None:
+    """Queue, with this transaction, that other services forget the user."""
+    _outbox.add(session, topic=USER_DELETED, payload={"user_id": str(user_id)})
 
 
 def delete_traces(session: Session, user: User) -> int:
