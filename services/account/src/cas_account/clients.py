@@ -1,7 +1,8 @@
 """What the account service asks of others, in its own words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import grpc
@@ -23,24 +24,79 @@ from cas_kit.rpc import RemoteRefusal, RpcClient, RpcTls
 EXPORT_TIMEOUT = timedelta(seconds=4)
 # Somebody who asks to be forgotten waits for the answers to both.
 INTROSPECTION_TIMEOUT = CLOSING_TIMEOUT = timedelta(seconds=2)
-ERASURE_TIMEOUT = timedelta(seconds=10)  # nobody waits
+ERASURE_TIMEOUT = timedelta(seconds=5)  # nobody waits but the other messages
 # Somebody who completes an onboarding waits for the first try.
 ROLES_TIMEOUT = timedelta(seconds=1)
 PROBE_TIMEOUT = timedelta(seconds=1)
 
 
-class AuthClient:
-    """The auth service.
+class RemotePart:
+    """What another service keeps about users: every one answers the same two calls, with messages of its own.
 
     :param target: `host:port` of its gRPC server.
+    :param messages: the module of its messages.
+    :param safe_methods: further calls that may be repeated.
     """
 
-    name = "auth"
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        *,
+        stub: Callable[[grpc.Channel], Any],
+        messages: Any,
+        safe_methods: Sequence[str] = (),
+        tls: RpcTls | None = None,
+    ) -> None:
+        self.name = name
+        safe = ["ExportUser", "EraseUser", *safe_methods]
+        service = messages.DESCRIPTOR.services_by_name[f"{name.capitalize()}Service"]
+        self._rpc = RpcClient(target, service=service.full_name, safe_methods=safe, tls=tls)
+        self._stub = stub(self._rpc.channel)
+        self._messages = messages
+
+    def export_user(self, user_id: UUID) -> Iterator[ExportItem]:
+        """Everything it keeps about a user; nothing when it knows no such user.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = self._messages.ExportUserRequest(user_id=str(user_id))
+        for item in self._rpc.stream(self._stub.ExportUser, request, timeout=EXPORT_TIMEOUT):
+            yield ExportItem(item.section, item.document)
+
+    def erase_user(self, user_id: UUID) -> Receipt:
+        """Remove everything it keeps about a user. Safe to repeat.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = self._messages.EraseUserRequest(user_id=str(user_id))
+        answer = self._rpc.call(self._stub.EraseUser, request, timeout=ERASURE_TIMEOUT)
+        return Receipt(rows=answer.rows, objects=answer.objects)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._rpc.close()
+
+
+class OnboardingClient(RemotePart):
+    """The onboarding service."""
 
     def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
-        safe_methods = ["SetAppRoles", "ExportUser", "IntrospectSession", "CloseUser", "EraseUser"]
-        self._rpc = RpcClient(target, service="cas.auth.v1.AuthService", safe_methods=safe_methods, tls=tls)
-        self._stub = AuthServiceStub(self._rpc.channel)
+        super().__init__("onboarding", target, stub=OnboardingServiceStub, messages=onboarding_pb2, tls=tls)
+
+
+class AuthClient(RemotePart):
+    """The auth service."""
+
+    def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
+        super().__init__(
+            "auth",
+            target,
+            stub=AuthServiceStub,
+            messages=auth_pb2,
+            safe_methods=["SetAppRoles", "IntrospectSession", "CloseUser"],
+            tls=tls,
+        )
 
     def set_app_roles(
         self, *, user_id: UUID, roles: Sequence[str], active_role: str | None, version: int
@@ -61,15 +117,6 @@ class AuthClient:
             if refusal.status is not grpc.StatusCode.NOT_FOUND:
                 raise Undeliverable(str(refusal)) from refusal
 
-    def export_user(self, user_id: UUID) -> Iterator[ExportItem]:
-        """Who the user is and how they sign in.
-
-        :raises Unavailable: it did not answer in time.
-        """
-        request = auth_pb2.ExportUserRequest(user_id=str(user_id))
-        for item in self._rpc.stream(self._stub.ExportUser, request, timeout=EXPORT_TIMEOUT):
-            yield ExportItem(item.section, item.document)
-
     def is_session_active(self, *, user_id: UUID, session_id: str) -> bool:
         """Whether a session lasts at this moment; what is no session id does not.
 
@@ -80,7 +127,7 @@ class AuthClient:
             state = self._rpc.call(self._stub.IntrospectSession, request, timeout=INTROSPECTION_TIMEOUT)
         except RemoteRefusal:
             return False
-        return state.active
+        return bool(state.active)
 
     def close_user(self, user_id: UUID) -> None:
         """Sign the user out everywhere, for good. Safe to repeat.
@@ -89,59 +136,6 @@ class AuthClient:
         """
         request = auth_pb2.CloseUserRequest(user_id=str(user_id))
         self._rpc.call(self._stub.CloseUser, request, timeout=CLOSING_TIMEOUT)
-
-    def erase_user(self, user_id: UUID) -> Receipt:
-        """Remove the user and everything that signs them in. Safe to repeat.
-
-        :raises Unavailable: it did not answer in time.
-        """
-        request = auth_pb2.EraseUserRequest(user_id=str(user_id))
-        answer = self._rpc.call(self._stub.EraseUser, request, timeout=ERASURE_TIMEOUT)
-        return Receipt(rows=answer.rows, objects=answer.objects)
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._rpc.close()
-
-
-class OnboardingClient:
-    """The onboarding service.
-
-    :param target: `host:port` of its gRPC server.
-    """
-
-    name = "onboarding"
-
-    def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
-        self._rpc = RpcClient(
-            target,
-            service="cas.onboarding.v1.OnboardingService",
-            safe_methods=["ExportUser", "EraseUser"],
-            tls=tls,
-        )
-        self._stub = OnboardingServiceStub(self._rpc.channel)
-
-    def export_user(self, user_id: UUID) -> Iterator[ExportItem]:
-        """The answers the user gave.
-
-        :raises Unavailable: it did not answer in time.
-        """
-        request = onboarding_pb2.ExportUserRequest(user_id=str(user_id))
-        for item in self._rpc.stream(self._stub.ExportUser, request, timeout=EXPORT_TIMEOUT):
-            yield ExportItem(item.section, item.document)
-
-    def erase_user(self, user_id: UUID) -> Receipt:
-        """Remove the answers and what waits to take effect. Safe to repeat.
-
-        :raises Unavailable: it did not answer in time.
-        """
-        request = onboarding_pb2.EraseUserRequest(user_id=str(user_id))
-        answer = self._rpc.call(self._stub.EraseUser, request, timeout=ERASURE_TIMEOUT)
-        return Receipt(rows=answer.rows, objects=answer.objects)
-
-    def close(self) -> None:
-        """Close the channel."""
-        self._rpc.close()
 
 
 class ReadinessProbe:
