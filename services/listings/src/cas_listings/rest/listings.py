@@ -35,6 +35,7 @@ routes = router(tags=["listings"])
     responses={
         201: documents.answer("The new listing.", documents.LISTING),
         403: {"description": "You do not hold the role you want to act in."},
+        400: {"description": "The body is no JSON."},
         **documents.WRITES,
     },
 )
@@ -101,6 +102,7 @@ def get_listing(request: Request, listing_id: UUID, visitor: VisitorDep, databas
     responses={
         200: documents.answer("The listing as it is now.", documents.LISTING),
         **documents.NOT_FOUND,
+        400: {"description": "The body is no JSON."},
         **documents.WRITES,
     },
 )
