@@ -28,7 +28,11 @@ KEY, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 AT_ONCE = 4  # fewer than a service has connections: each of these requests holds one
 
 
-def keyed_writes() -> dict[str, str]:
+# Nothing is kept about somebody who leaves, not even their keys: these have one effect and one answer for ever.
+SAME_FOR_EVER = ("DELETE /api/account", "POST /api/user/delete")
+
+
+def writes() -> dict[str, str]:
     """The service of each operation that writes for somebody signed in, by `METHOD path`."""
     return {
         f"{method.upper()} {path}": file.stem
@@ -39,9 +43,9 @@ def keyed_writes() -> dict[str, str]:
     }
 
 
-WRITES = keyed_writes()
+WRITES = writes()
+KEYED = [operation for operation in WRITES if operation not in SAME_FOR_EVER]
 SERVICES = sorted(set(WRITES.values()))
-every_write = pytest.mark.parametrize("operation", WRITES)
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,15 @@ def test_there_are_writes_in_every_service_that_has_routes_under_api():
     assert {"account", "onboarding", "listings"} <= set(SERVICES)
 
 
-@every_write
+@pytest.mark.parametrize("operation", SAME_FOR_EVER)
+def test_a_farewell_is_answered_alike_with_any_key(ready, operation):
+    write = ready(operation)
+    first, again, other = write.send(), write.send(), write.send("key-2")
+    assert [each.status_code for each in (first, again, other)] == [expected_status(operation)] * 3
+    assert first.content == again.content == other.content
+
+
+@pytest.mark.parametrize("operation", KEYED)
 class TestOneKey:
     def test_gets_one_answer_byte_for_byte(self, ready, operation):
         write = ready(operation)
@@ -230,7 +242,7 @@ class TestTheProcessIsKilledBetweenCommitAndReply:
 
     @pytest.mark.parametrize("service", SERVICES)
     def test_and_the_repetition_gets_the_first_answer(self, stack, superuser, silent_commits, ready, service):
-        operations = [operation for operation, owner in WRITES.items() if owner == service]
+        operations = [operation for operation in KEYED if WRITES[operation] == service]
         for few in (operations[start : start + AT_ONCE] for start in range(0, len(operations), AT_ONCE)):
             writes = {operation: ready(operation) for operation in few}
             self.kill_before_the_replies(stack, superuser, silent_commits, service, list(writes.values()))
