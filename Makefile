@@ -79,7 +79,7 @@ test: install ## Run every test on real servers (starts them itself). ARGS="-k n
 	@$(BIN)/pytest -n 2 --dist loadgroup -q $(ARGS)
 
 .PHONY: test-fuzz
-test-fuzz: install ## Fuzz every REST API from its OpenAPI document, 2,000 cases each.
+test-fuzz: install ## Fuzz every REST API from its OpenAPI document, and auto-save with 10,000 wizard sessions.
 	@$(BIN)/pytest -q -m fuzz --hypothesis-profile=thorough $(ARGS)
 
 .PHONY: coverage
