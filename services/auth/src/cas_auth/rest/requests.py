@@ -1,11 +1,9 @@
 """What every endpoint asks of a request: its dependencies, who is calling, from where, and not too often."""
 
-import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 from uuid import UUID
 
@@ -22,6 +20,7 @@ from cas_auth.operations.tools import Tools
 from cas_auth.rest.turns import SharedAnswers, Turns
 from cas_auth.settings import Settings
 from cas_kit import telemetry
+from cas_kit.addresses import client_ip
 from cas_kit.errors import RateLimited, Unauthenticated
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Bearer, Dependencies, bearer_token
@@ -170,29 +169,6 @@ def origin_of(request: Request, settings: Settings) -> Origin:
 
 
 OriginDep = Annotated[Origin, Depends(_origin)]
-
-
-def client_ip(request: Request, *, trusted_hops: int) -> str | None:
-    """The address our outermost proxy saw; None when it is no IP address.
-
-    Every trusted proxy appends one entry, so what a client writes itself stays further left.
-    """
-    hops = [hop for header in request.headers.getlist("x-forwarded-for") for hop in header.split(",")]
-    if 0 < trusted_hops <= len(hops):
-        address = hops[-trusted_hops].strip()
-    else:
-        address = request.client.host if request.client else ""
-    try:
-        return str(_plain(ipaddress.ip_address(address)))
-    except ValueError:
-        return None
-
-
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The address without the dress of a dual-stack socket: `::ffff:192.0.2.1`, `fe80::1%eth0`."""
-    if isinstance(address, IPv4Address):
-        return address
-    return address.ipv4_mapped or IPv6Address(int(address))
 
 
 # ---- not too often ----
