@@ -66,6 +66,7 @@ def admin(**request: Any) -> Row:
 
 NOBODY = "nobody@example.com"  # another one in each request: attempts are counted by address
 TUTOR = {"role_type": "tutor"}
+NOTHING = "00000000-0000-4000-8000-000000000000"
 
 AUTH = {
     # ---- for everybody ----
@@ -149,12 +150,17 @@ LISTINGS = {
     "POST /api/listings": own(body={}, ok=201),
     "GET /api/listings/{listing_id}": public(thing="listing_id", program=401),
     "GET /api/listings/slug/{slug}": public(thing="slug", program=401),
+    "GET /api/listings/mine": own(),
+    "POST /api/listings/from-template": own(body=TUTOR, ok=404),
     "PATCH /api/listings/{listing_id}": owned("listing_id", body={"title": "Patience with fractions"}),
     "DELETE /api/listings/{listing_id}": owned("listing_id", ok=204, once=True),
     "POST /api/listings/{listing_id}/publish": owned("listing_id", once=True),
     "POST /api/listings/{listing_id}/unpublish": owned("listing_id", ok=409, once=True),
     "POST /api/listings/{listing_id}/pause": owned("listing_id", ok=409, once=True),
     "POST /api/listings/{listing_id}/archive": owned("listing_id", once=True),
+    "POST /api/listings/{listing_id}/duplicate": owned("listing_id", ok=201),
+    "POST /api/listings/{listing_id}/views": public(path={"listing_id": NOTHING}, ok=404, program=401),
+    "POST /api/listings/{listing_id}/inquiries": owned("listing_id", ok=404),
 }
 
 EXPECTED: Mapping[str, Mapping[str, Row]] = {

@@ -11,14 +11,17 @@ from starlette.testclient import TestClient
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
 from cas_kit.outbox import Relay
+from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
 from cas_kit.testing.plugin import empty_tables
 from cas_kit.tokens import TokenVerifier
 from cas_listings import rest, tasks
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import Role
+from cas_listings.domain.template import Template
 from cas_listings.models import outbox
 from cas_listings.operations.listings import Terms
+from cas_listings.operations.visits import VisitorKeys
 from cas_listings.rest.caller import ListingsDependencies
 from cas_listings.settings import Settings
 
@@ -37,12 +40,18 @@ class FakeAccount:
     """What account knows; everybody is away from it while `away`."""
 
     owners: dict[UUID, Owner] = field(default_factory=dict)
+    templates: dict[tuple[UUID, Role], Template] = field(default_factory=dict)
     away: bool = False
 
     def find_owner(self, user_id: UUID) -> Owner | None:
         if self.away:
             raise Unavailable
         return self.owners.get(user_id)
+
+    def find_template(self, user_id: UUID, role: Role) -> Template | None:
+        if self.away:
+            raise Unavailable
+        return self.templates.get((user_id, role))
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +114,9 @@ def app(database, issuer, settings, account):
             database=database,
             verifier=TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=issuer),
             account=account,
-            deletion_grace=GRACE,
+            settings=settings,
+            limiter=RateLimiter(str(settings.redis_url), prefix=f"test-{uuid4().hex}"),
+            visitor_keys=VisitorKeys(database),
         ),
         readiness=Readiness(),
     )

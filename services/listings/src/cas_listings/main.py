@@ -1,5 +1,6 @@
 """The listings service as a process: `cas-listings serve | migrate | openapi | retry-parked`."""
 
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
@@ -8,6 +9,7 @@ from cas_kit.db import Database
 from cas_kit.idempotency import forget_old_keys
 from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
+from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
 from cas_kit.revocations import RevokedSessions
 from cas_kit.rpc import RpcServer, RpcTls
@@ -16,6 +18,7 @@ from cas_kit.tokens import TokenVerifier
 from cas_listings import rest, rpc, tasks
 from cas_listings.clients import AccountClient
 from cas_listings.models import idempotency_keys, outbox
+from cas_listings.operations.visits import VisitorKeys, forget_visits
 from cas_listings.rest.caller import ListingsDependencies
 from cas_listings.settings import Settings
 
@@ -31,7 +34,7 @@ def build(settings: Settings) -> Service:
     tls = RpcTls.of(settings)
     database = Database(settings, application_name="cas-listings")
     account = AccountClient(settings.account_grpc, tls=tls)
-    relay = Relay(database, outbox.table, tasks.handlers(database, account))
+    relay = Relay(database, outbox.table, tasks.handlers(database, account), patient=tasks.PATIENT)
     verifier = TokenVerifier(
         issuer=settings.issuer,
         audience=settings.audience,
@@ -49,7 +52,9 @@ def build(settings: Settings) -> Service:
                 database=database,
                 verifier=verifier,
                 account=account,
-                deletion_grace=settings.deletion_grace,
+                settings=settings,
+                limiter=RateLimiter(str(settings.redis_url), prefix="cas-listings"),
+                visitor_keys=VisitorKeys(database),
             ),
             readiness=readiness,
         ),
@@ -58,12 +63,18 @@ def build(settings: Settings) -> Service:
         relay=relay,
         background=[Background("revocations", revoked.run)],
         periodic=[
+            Periodic("forget-visits", settings.housekeeping_every, partial(forget, database)),
             Periodic(
                 "forget-old-keys",
                 settings.housekeeping_every,
                 partial(forget_old_keys, database, idempotency_keys),
-            )
+            ),
         ],
         prepare=revoked.catch_up,
         close=[account.close, revoked.close, database.dispose],
     )
+
+
+def forget(database: Database) -> None:
+    """Remove what told visitors apart. Safe to run in several replicas at once."""
+    forget_visits(database, now=datetime.now(UTC))

@@ -1,10 +1,10 @@
 """Tables of the listings schema, and the ways their rows may change."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, Index, MetaData, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Index, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
@@ -14,7 +14,7 @@ from cas_kit.db import NAMING_CONVENTION, text_enum
 from cas_kit.idempotency import idempotency_table
 from cas_kit.outbox import Outbox, outbox_table
 from cas_listings.domain.fields import FIELDS
-from cas_listings.domain.listing import Fields, beside, check_publishable, merge
+from cas_listings.domain.listing import Fields, beside, check_publishable, copied_title, merge
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import Role
 from cas_listings.domain.states import (
@@ -25,6 +25,7 @@ from cas_listings.domain.states import (
     leads_to,
     refusal,
 )
+from cas_listings.domain.visits import Counted
 
 Document: TypeAlias = Any  # `cas_fields.reading.Json`, whose recursion SQLAlchemy cannot resolve
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
@@ -136,6 +137,41 @@ class ServiceListing(Base):
     archived_at: Mapped[Instant | None]
     deletable_at: Mapped[Instant | None]
 
+    @classmethod
+    def draft(
+        cls, listing_id: UUID, *, owner: Owner, role: Role, fields: Fields, now: datetime
+    ) -> "ServiceListing":
+        """A new listing that nobody but its owner sees."""
+        listing = cls(
+            id=listing_id,
+            profile_id=owner.user_id,
+            created_as_role=role,
+            status=Status.DRAFT,
+            created_from_template=False,
+            owner_display_name=owner.display_name,
+            owner_avatar_url=owner.avatar_url,
+            owner_version=owner.version,
+            created_at=now,
+            updated_at=now,
+        )
+        listing.write(fields)
+        return listing
+
+    def copy(self, listing_id: UUID, *, now: datetime) -> "ServiceListing":
+        """A draft with everything the owner wrote here."""
+        owner = Owner(
+            user_id=self.profile_id,
+            display_name=self.owner_display_name,
+            avatar_url=self.owner_avatar_url,
+            version=self.owner_version,
+        )
+        fields = self.fields | {"title": copied_title(self.title)}
+        copy = ServiceListing.draft(
+            listing_id, owner=owner, role=self.created_as_role, fields=fields, now=now
+        )
+        copy.created_from_template = self.created_from_template
+        return copy
+
     @property
     def fields(self) -> Fields:
         """What its owner wrote, by field name."""
@@ -196,12 +232,6 @@ class ServiceListing(Base):
         if Action.DELETE not in allowed:
             raise DeletionNotAllowed(status=self.status, allowed=allowed, deletable_at=self.deletable_at)
 
-    def know_owner(self, owner: Owner) -> None:
-        """Take over what account knows of the owner, unless something newer is known already."""
-        if owner.version > self.owner_version:
-            self.owner_display_name, self.owner_avatar_url = owner.display_name, owner.avatar_url
-            self.owner_version = owner.version
-
     def advance(self, *, now: datetime) -> None:
         """Count one change of the whole."""
         self.version += 1
@@ -224,6 +254,32 @@ class ListingSlug(Base):
     slug: Mapped[str] = mapped_column(Text, primary_key=True)
     listing_id: Mapped[UUID] = mapped_column(index=True)
     profile_id: Mapped[UUID] = mapped_column(index=True)
+
+
+class ListingMark(Base):
+    """Somebody viewed a listing or asked about it on this day, so that they are not counted again.
+
+    `visitor` is the id of a user, or a hash whose key is gone soon after the day.
+    """
+
+    __tablename__ = "listing_marks"
+    __table_args__ = (Index(None, "day"), Index(None, "visitor"))
+
+    listing_id: Mapped[UUID] = mapped_column(
+        ForeignKey("service_listings.id", ondelete="CASCADE"), primary_key=True
+    )
+    counted: Mapped[Counted] = mapped_column(text_enum(Counted, name="counted"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    visitor: Mapped[bytes] = mapped_column(primary_key=True)
+
+
+class VisitorKey(Base):
+    """The key under which visitors of a day are told apart: random, and removed when the day is over."""
+
+    __tablename__ = "visitor_keys"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    key: Mapped[bytes]
 
 
 class ErasedUser(Base):

@@ -5,22 +5,59 @@ somebody is asked for together with its owner: another person's draft is not fou
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import cast
+from datetime import date, datetime
+from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, CursorResult, Table, bindparam, case, exists, func, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Date,
+    LargeBinary,
+    Table,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from cas_kit.telemetry import request_id
+from cas_listings.domain.own_listings import Selection, Sort
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import Role
 from cas_listings.domain.states import Status
-from cas_listings.models import AuditEntry, ErasedUser, ListingSlug, ServiceListing
+from cas_listings.domain.visits import Count, Counted, Visit
+from cas_listings.models import (
+    AuditEntry,
+    ErasedUser,
+    ListingMark,
+    ListingSlug,
+    ServiceListing,
+    VisitorKey,
+)
 
 _listings = cast("Table", ServiceListing.__table__)
 _slugs = cast("Table", ListingSlug.__table__)
+_marks = cast("Table", ListingMark.__table__)
+_marks_row: ColumnElement[str] = literal_column("listing_marks.ctid")
+_visitor_keys = cast("Table", VisitorKey.__table__)
+
+Reader = Connection | Session
+
+_HOLD_NAME = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
+_SHOWN_FIRST = (Status.PUBLISHED, Status.DRAFT, Status.UNPUBLISHED, Status.ARCHIVED)
 
 _OWN = _listings.c.profile_id == bindparam("viewer")
 _VISIBLE = select(_listings).where((_listings.c.status == Status.PUBLISHED) | _OWN)
@@ -49,16 +86,43 @@ def find_listing_by_slug(connection: Connection, *, slug: str, viewer: UUID | No
     return None
 
 
+# ---- somebody's own ----
+
+_PERFORMANCE = (_listings.c.view_count.desc(), _listings.c.inquiry_count.desc())
+_BY_STATUS = (case(*((_listings.c.status == status, place) for place, status in enumerate(_SHOWN_FIRST))),)
+_NEWEST = (_listings.c.created_at.desc(), _listings.c.id.desc())
+_ORDERS: Mapping[Sort, tuple[Any, ...]] = {
+    Sort.RECENT: _NEWEST,
+    Sort.PERFORMANCE: (*_PERFORMANCE, *_NEWEST),
+    Sort.STATUS: (*_BY_STATUS, *_NEWEST),
+}
+
+
+def count_own(connection: Connection, *, owner: UUID, role: Role | None) -> dict[Status, int]:
+    """How many listings somebody has in each state."""
+    own = (
+        select(_listings.c.status, func.count().label("number"))
+        .where(*_own(owner, role))
+        .group_by(_listings.c.status)
+    )
+    return dict.fromkeys(Status, 0) | {row.status: row.number for row in connection.execute(own)}
+
+
+def list_own(connection: Connection, *, owner: UUID, selection: Selection) -> list[ServiceListing]:
+    """A page of somebody's listings."""
+    own = select(_listings).where(*_own(owner, selection.role))
+    if selection.status is not None:
+        own = own.where(_listings.c.status == selection.status)
+    page = own.order_by(*_ORDERS[selection.sort]).limit(selection.limit).offset(selection.offset)
+    return [ServiceListing(**row) for row in connection.execute(page).mappings()]
+
+
+def _own(owner: UUID, role: Role | None) -> tuple[Any, ...]:
+    own = (_listings.c.profile_id == owner,)
+    return own if role is None else (*own, _listings.c.created_as_role == role)
+
+
 # ---- writing ----
-
-
-def share_user(session: Session, *, user_id: UUID) -> None:
-    """Keep this user from being erased until the transaction ends."""
-    session.execute(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(str(user_id), 0))))
-
-
-def is_erased(session: Session, *, user_id: UUID) -> bool:
-    return session.get(ErasedUser, user_id) is not None
 
 
 def lock_own_listing(session: Session, *, listing_id: UUID, owner: UUID) -> ServiceListing | None:
@@ -98,6 +162,23 @@ def update_owner(session: Session, owner: Owner) -> int:
     return cast("CursorResult[object]", session.execute(newer)).rowcount
 
 
+# ---- users ----
+
+
+def hold_user(session: Session, *, user_id: UUID) -> None:
+    """Keep the user from being erased until the transaction ends."""
+    session.execute(_HOLD_NAME, {"name": _user_lock(user_id)})
+
+
+def is_erased(reader: Reader, *, user_id: UUID) -> bool:
+    """Whether the user is gone."""
+    return bool(reader.execute(select(exists().where(ErasedUser.user_id == user_id))).scalar_one())
+
+
+def _user_lock(user_id: UUID) -> str:
+    return f"listings user {user_id}"
+
+
 # ---- slugs ----
 
 
@@ -112,6 +193,85 @@ def keep_slug(session: Session, listing: ServiceListing) -> None:
     """See to it that the present slug leads to this listing for ever."""
     values = {"slug": listing.slug, "listing_id": listing.id, "profile_id": listing.profile_id}
     session.execute(insert(_slugs).values(values).on_conflict_do_nothing())
+
+
+# ---- counting ----
+
+
+def _count_once(counted: Counted, column: Column[int]) -> Any:
+    """One statement that leaves the day's mark and counts it, so that neither is ever without the other."""
+    counts = _listings.c.profile_id.is_distinct_from(bindparam("user_id")) & bindparam(
+        "is_by_a_person", type_=Boolean
+    )
+    listing = (
+        select(_listings.c.id, _listings.c.profile_id, column.label("before"), counts.label("counts"))
+        .where(_listings.c.id == bindparam("listing_id"), _listings.c.status == Status.PUBLISHED)
+        .cte("listing")
+    )
+    marked = select(
+        listing.c.id,
+        literal(counted.value),
+        bindparam("day", type_=Date),
+        bindparam("visitor", type_=LargeBinary),
+    ).where(listing.c.counts)
+    mark = (
+        insert(_marks)
+        .from_select([_marks.c.listing_id, _marks.c.counted, _marks.c.day, _marks.c.visitor], marked)
+        .on_conflict_do_nothing()
+        .returning(_marks.c.listing_id)
+        .cte("mark")
+    )
+    increment = (
+        update(_listings)
+        .where(_listings.c.id == mark.c.listing_id)
+        .values({column.name: column + 1})
+        .returning(column.label("after"))
+        .cte("increment")
+    )
+    return select(listing.c.profile_id, listing.c.before, increment.c.after).select_from(
+        listing.outerjoin(increment, true())
+    )
+
+
+_COUNTERS = {Counted.VIEW: _listings.c.view_count, Counted.INQUIRY: _listings.c.inquiry_count}
+_COUNT_ONCE = {counted: _count_once(counted, column) for counted, column in _COUNTERS.items()}
+
+
+def count_visit(
+    reader: Reader, *, counted: Counted, listing_id: UUID, visit: Visit, visitor: bytes, day: date
+) -> Count | None:
+    """Count a visit to a published listing, unless it was counted before; None when there is no such listing."""
+    row = reader.execute(
+        _COUNT_ONCE[counted],
+        {
+            "listing_id": listing_id,
+            "user_id": visit.user_id,
+            "is_by_a_person": visit.is_by_a_person,
+            "day": day,
+            "visitor": visitor,
+        },
+    ).one_or_none()
+    if row is None:
+        return None
+    is_counted = row.after is not None
+    return Count(counted=is_counted, total=row.after if is_counted else row.before, owner=row.profile_id)
+
+
+def visitor_key(reader: Reader, *, day: date, fresh: bytes) -> bytes:
+    """The key of a day, the same for everybody; `fresh` when the day has none yet."""
+    reader.execute(insert(_visitor_keys).values(day=day, key=fresh).on_conflict_do_nothing())
+    key: bytes = reader.execute(select(_visitor_keys.c.key).where(_visitor_keys.c.day == day)).scalar_one()
+    return key
+
+
+def delete_marks(connection: Connection, *, before: date, limit: int) -> int:
+    """Remove some marks of days long gone; returns how many."""
+    old = select(_marks_row).where(_marks.c.day < before).limit(limit)
+    return connection.execute(delete(_marks).where(_marks_row.in_(old))).rowcount
+
+
+def delete_visitor_keys(connection: Connection, *, before: date) -> None:
+    connection.execute(delete(_visitor_keys).where(_visitor_keys.c.day < before))
 
 
 # ---- audit ----

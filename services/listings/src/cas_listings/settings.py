@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from cas_kit.settings import ServiceSettings
@@ -20,4 +21,10 @@ class Settings(ServiceSettings):
 
     # docs/spec/domain.md 6.4: how long an archived listing can be regretted.
     deletion_grace: timedelta = timedelta(days=5)
+    # Proxies in front of this service, each of which appends one address to X-Forwarded-For.
+    trusted_proxy_hops: int = Field(default=1, ge=0)
+    # Of one visitor: far more than anybody reads, and far less than a program that wants to be counted.
+    view_limit: str = "120/minute"
+    inquiry_limit: str = "30/minute"
+
     housekeeping_every: timedelta = timedelta(hours=1)

@@ -19,6 +19,7 @@ Fields: TypeAlias = dict[str, Json]
 SHORTEST_TITLE = 10
 SHORTEST_DESCRIPTION = 50
 DEFAULT_TRIAL = 30  # minutes
+COPY = " (copy)"
 EXPERIENCE_ALIAS = "years_of_experience"
 
 # What a client may send back as it was answered, without an effect.
@@ -114,6 +115,11 @@ def read_fields(document: Mapping[str, Json]) -> tuple[Fields, list[FieldProblem
             whole = refusal.within(name)
             problems.append(FieldProblem(whole.path, whole.message, whole.code))
     return values, problems
+
+
+def copied_title(title: str) -> str:
+    """The title of a copy, cut to fit."""
+    return f"{title[: TITLE - len(COPY)].rstrip()}{COPY}".strip()
 
 
 # ---- merging ----

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from cas_kit.errors import Unauthenticated
 from cas_listings import repository
 from cas_listings.domain.listing import Changes, Fields, ListingNotFound, new_fields
 from cas_listings.domain.owner import Owner
@@ -61,24 +60,15 @@ def create_listing(
     :raises RoleNotHeld: it is to be made in a role that the owner does not hold, though others are.
     :raises ValidationFailed: bounds are out of order, or it is to be published and cannot be.
     :raises IllegalTransition: a new listing cannot get into that status.
-    :raises Unauthenticated: the user was erased.
     """
-    repository.share_user(session, user_id=owner.user_id)
-    if repository.is_erased(session, user_id=owner.user_id):
-        raise Unauthenticated
-    listing = ServiceListing(
-        id=uuid4(),
-        profile_id=owner.user_id,
-        created_as_role=acting_role(changes.role, held=owner.roles, active=owner.active_role),
-        status=Status.DRAFT,
-        created_from_template=from_template,
-        owner_version=0,
-        owner_display_name="",
-        created_at=terms.now,
-        updated_at=terms.now,
+    listing = ServiceListing.draft(
+        uuid4(),
+        owner=owner,
+        role=acting_role(changes.role, held=owner.roles, active=owner.active_role),
+        fields=new_fields(changes.values),
+        now=terms.now,
     )
-    listing.write(new_fields(changes.values))
-    listing.know_owner(owner)
+    listing.created_from_template = from_template
     _name(session, listing)
     repository.add_listing(session, listing)
     _record(session, listing, "listing_created", now=terms.now)
@@ -151,6 +141,23 @@ def delete_listing(
     listing.check_deletable(now=now)
     _record(session, listing, "listing_deleted", now=now)
     repository.delete_listing(session, listing)
+
+
+def duplicate_listing(
+    session: Session, *, listing_id: UUID, owner: UUID, check_version: CheckVersion, terms: Terms
+) -> ServiceListing:
+    """Make a draft with everything the owner wrote into another listing of theirs, whatever state that one is in.
+
+    :raises ListingNotFound: there is none, or it is not theirs.
+    :raises VersionMismatch: the caller knows another version.
+    """
+    original = _lock(session, listing_id=listing_id, owner=owner, check_version=check_version)
+    copy = original.copy(uuid4(), now=terms.now)
+    _name(session, copy)
+    repository.add_listing(session, copy)
+    _record(session, copy, "listing_created", now=terms.now)
+    look_for_owner(session, user_id=owner)
+    return copy
 
 
 def _lock(session: Session, *, listing_id: UUID, owner: UUID, check_version: CheckVersion) -> ServiceListing:

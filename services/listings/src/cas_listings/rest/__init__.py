@@ -1,5 +1,6 @@
 """The REST edge of the listings service."""
 
-from cas_listings.rest import listings, transitions
+from cas_listings.rest import from_template, listings, mine, transitions, visits
 
-ROUTERS = (listings.routes, transitions.routes)
+# Fixed paths first: `mine` is no id.
+ROUTERS = (mine.routes, from_template.routes, listings.routes, transitions.routes, visits.routes)

@@ -2,30 +2,38 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from cas_kit.db import Database
 from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
+from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
 from cas_kit.tokens import Principal
 from cas_listings.models import idempotency_keys
+from cas_listings.operations.erasure import hold_user
 from cas_listings.operations.listings import Terms
 from cas_listings.operations.owners import AccountApi
+from cas_listings.operations.template import TemplateApi
+from cas_listings.operations.visits import VisitorKeys
+from cas_listings.settings import Settings
+
+
+class Account(AccountApi, TemplateApi, Protocol):
+    """All that the endpoints ask of the account service."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListingsDependencies(Dependencies):
-    """What the endpoints are given.
+    """What the endpoints are given."""
 
-    :param deletion_grace: how long an archived listing is kept before it may be deleted.
-    """
-
-    account: AccountApi
-    deletion_grace: timedelta
+    account: Account
+    settings: Settings
+    limiter: RateLimiter
+    visitor_keys: VisitorKeys
 
 
 async def _listings(request: Request) -> ListingsDependencies:
@@ -55,15 +63,19 @@ class OwnersWrite:
     terms: Terms
 
     def once(self, work: Callable[[Session], Response]) -> Response:
-        """Run `work` in a transaction that is committed before the answer; a repeated key gets the first answer."""
+        """Run `work` in a transaction that is committed before the answer; a repeated key gets the first answer.
+
+        :raises Unauthenticated: the caller was erased after the token was issued.
+        """
         with self.database.transaction() as session:
+            hold_user(session, user_id=self.principal.user_id)
             return answer_once(session, idempotency_keys, self.keyed, lambda: work(session))
 
 
 async def _owners_write(
     principal: PrincipalDep, listings: ListingsDep, if_match: IfMatchDep, keyed: KeyedRequestDep
 ) -> OwnersWrite:
-    terms = Terms(now=datetime.now(UTC), grace=listings.deletion_grace)
+    terms = Terms(now=datetime.now(UTC), grace=listings.settings.deletion_grace)
     return OwnersWrite(principal, listings.database, if_match, keyed, terms)
 
 

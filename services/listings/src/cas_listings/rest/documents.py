@@ -153,6 +153,26 @@ LISTING = objects(
     required=[*_PUBLIC],
 )
 
+FROM_TEMPLATE = objects({"role_type": _ROLE, "overrides": NEW}, required=["role_type"])
+PREFILLED = objects(
+    {**LISTING["properties"], "prefilled_fields": _TEXTS, "unresolved": _TEXTS},  # type: ignore[dict-item]
+    required=[*_PUBLIC, "prefilled_fields", "unresolved"],
+)
+MINE = objects(
+    {
+        "listings": {"type": "array", "items": LISTING},
+        "total": _COUNT,
+        "limit": _COUNT,
+        "offset": _COUNT,
+        "counts": objects(dict.fromkeys(Status, _COUNT), required=[*Status]),
+    },
+    required=["listings", "total", "limit", "offset", "counts"],
+)
+VIEWS = objects({"counted": {"type": "boolean"}, "view_count": _COUNT}, required=["counted", "view_count"])
+INQUIRIES = objects(
+    {"counted": {"type": "boolean"}, "inquiry_count": _COUNT}, required=["counted", "inquiry_count"]
+)
+
 UNCHANGED: Answers = {304: {"description": "Unchanged since the `ETag` in `If-None-Match`."}}
 NO_TOKEN: Answers = {401: {"description": "No valid token."}}
 NOT_FOUND: Answers = {404: {"description": "There is no such listing, or it is not yours and not published."}}
@@ -164,6 +184,7 @@ CONFLICT: Answers = {
         )
     }
 }
+TOO_MANY: Answers = {429: {"description": "Too many requests; `Retry-After` says when to try again."}}
 WRITES: Answers = {
     **NO_TOKEN,
     **CONFLICT,

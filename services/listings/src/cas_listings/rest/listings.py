@@ -40,16 +40,14 @@ routes = router(tags=["listings"])
     },
 )
 def create_listing(write: OwnersWriteDep, listings: ListingsDep, body: JsonBody = None) -> Response:
-    """Ask who the owner is before the transaction begins."""
-    changes = read_changes(body)
+    """Ask who the owner is before the transaction begins; every refusal comes from within, to be kept with its key."""
     owner = meet_owner(listings.account, user_id=write.principal.user_id, claims=write.principal.claims)
 
     def create(session: Session) -> Response:
+        changes = read_changes(body)
         write.if_match.check(None)
         listing = operations.create_listing(session, owner=owner, changes=changes, terms=write.terms)
-        document = documents.owners_document(listing, now=write.terms.now)
-        headers = {**_owners_headers(listing), "Location": f"{PATH}/{listing.id}"}
-        return json_response(document | {"ignored_fields": changes.ignored}, status=201, headers=headers)
+        return created_answer(listing, now=write.terms.now, ignored_fields=changes.ignored)
 
     return write.once(create)
 
@@ -119,8 +117,7 @@ def patch_listing(listing_id: UUID, write: OwnersWriteDep, body: JsonBody = None
             check_version=write.if_match.check,
             terms=write.terms,
         )
-        document = documents.owners_document(listing, now=write.terms.now)
-        return json_response(document | {"ignored_fields": changes.ignored}, headers=_owners_headers(listing))
+        return owners_answer(listing, now=write.terms.now, ignored_fields=changes.ignored)
 
     return write.once(change)
 
@@ -148,11 +145,23 @@ def delete_listing(listing_id: UUID, write: OwnersWriteDep) -> Response:
     return write.once(remove)
 
 
-def owners_answer(listing: ServiceListing, *, now: datetime, status: int = 200) -> Response:
-    """A listing after its owner did something with it."""
-    return json_response(
-        documents.owners_document(listing, now=now), status=status, headers=_owners_headers(listing)
-    )
+def created_answer(listing: ServiceListing, *, now: datetime, **more: object) -> Response:
+    """A listing that was not there before.
+
+    :param more: members of the answer that are about this request only.
+    """
+    document = documents.owners_document(listing, now=now)
+    headers = {**_owners_headers(listing), "Location": f"{PATH}/{listing.id}"}
+    return json_response(document | more, status=201, headers=headers)
+
+
+def owners_answer(listing: ServiceListing, *, now: datetime, **more: object) -> Response:
+    """A listing after its owner did something with it.
+
+    :param more: members of the answer that are about this request only.
+    """
+    document = documents.owners_document(listing, now=now)
+    return json_response(document | more, headers=_owners_headers(listing))
 
 
 def _answer(request: Request, listing: ServiceListing, visitor: Principal | None) -> Response:

@@ -1,4 +1,4 @@
-"""Publishing, unpublishing and archiving (docs/spec/domain.md 6.4)."""
+"""Publishing, unpublishing, archiving and copying (docs/spec/domain.md 6.4)."""
 
 from uuid import UUID
 
@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from cas_kit.rest import router
 from cas_listings.domain.states import Action
-from cas_listings.operations.listings import move_listing
+from cas_listings.operations import listings as operations
 from cas_listings.rest import documents
 from cas_listings.rest.caller import OwnersWrite, OwnersWriteDep
-from cas_listings.rest.listings import ONE, owners_answer
+from cas_listings.rest.listings import ONE, created_answer, owners_answer
 
 routes = router(tags=["listings"])
 
@@ -47,9 +47,35 @@ def archive_listing(listing_id: UUID, write: OwnersWriteDep) -> Response:
     return _move(listing_id, write, Action.ARCHIVE)
 
 
+@routes.post(
+    f"{ONE}/duplicate",
+    summary="Make a draft like another listing",
+    status_code=201,
+    responses={
+        201: documents.answer("The copy.", documents.LISTING),
+        **documents.NOT_FOUND,
+        **documents.WRITES,
+    },
+)
+def duplicate_listing(listing_id: UUID, write: OwnersWriteDep) -> Response:
+    """Whatever state the other one is in."""
+
+    def duplicate(session: Session) -> Response:
+        copy = operations.duplicate_listing(
+            session,
+            listing_id=listing_id,
+            owner=write.principal.user_id,
+            check_version=write.if_match.check,
+            terms=write.terms,
+        )
+        return created_answer(copy, now=write.terms.now)
+
+    return write.once(duplicate)
+
+
 def _move(listing_id: UUID, write: OwnersWrite, action: Action) -> Response:
     def move(session: Session) -> Response:
-        listing = move_listing(
+        listing = operations.move_listing(
             session,
             listing_id=listing_id,
             owner=write.principal.user_id,

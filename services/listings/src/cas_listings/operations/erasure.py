@@ -1,0 +1,27 @@
+"""Users who are gone (docs/spec/domain.md 8.3)."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cas_kit.errors import Unauthenticated
+from cas_listings import repository
+from cas_listings.repository import Reader
+
+
+def hold_user(session: Session, *, user_id: UUID) -> None:
+    """See to it that the user is not erased before the transaction ends: what it writes is erased with them.
+
+    :raises Unauthenticated: the user was erased after the token was issued.
+    """
+    repository.hold_user(session, user_id=user_id)
+    refuse_erased(session, user_id=user_id)
+
+
+def refuse_erased(reader: Reader, *, user_id: UUID) -> None:
+    """Answer nobody who is gone.
+
+    :raises Unauthenticated: the user was erased after the token was issued.
+    """
+    if repository.is_erased(reader, user_id=user_id):
+        raise Unauthenticated
