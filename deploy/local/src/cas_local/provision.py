@@ -13,6 +13,8 @@ ROLE_SETTINGS = {
     "idle_in_transaction_session_timeout": "10s",
 }
 CONNECTIONS_PER_SERVICE = 25
+# What a schema needs beside its tables; a role that owns no more than its schema cannot install it.
+EXTENSIONS = {"listings": ("pg_trgm",)}
 # Any number will do that nobody else uses: two provisions at once would otherwise collide in the catalogue.
 LOCK = 7_210_344
 
@@ -77,6 +79,9 @@ def _set_role_limits(connection: psycopg.Connection, service: str, *, database: 
 def _create_schema(connection: psycopg.Connection, service: str) -> None:
     statement = SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}")
     connection.execute(statement.format(Identifier(service), Identifier(_role(service))))
+    for extension in EXTENSIONS.get(service, ()):
+        installed = SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA {}")
+        connection.execute(installed.format(Identifier(extension), Identifier(service)))
 
 
 def _in_database(url: str, database: str, *, user: str | None = None, password: str | None = None) -> str:

@@ -1,6 +1,6 @@
 """Listings: made, changed, copied and removed by their owner, read by everybody once published."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -9,15 +9,14 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from cas_listings import repository
-from cas_listings.domain.listing import Changes, Fields, ListingNotFound, TooManyIds, new_fields
+from cas_listings.domain.listing import Changes, Fields, ListingNotFound, new_fields
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import acting_role
 from cas_listings.domain.slug import slugs
 from cas_listings.domain.states import Action, Status, action_to
 from cas_listings.models import ServiceListing
 from cas_listings.operations.owners import look_for_owner
-
-MOST_LISTINGS = 500
+from cas_listings.operations.search_index import keep_findable
 
 CheckVersion = Callable[[int | None], None]
 """Holds the stored version (None: nothing stored) against the one the caller knows; raises `VersionMismatch`."""
@@ -53,26 +52,6 @@ def get_listing_by_slug(connection: Connection, *, slug: str, viewer: UUID | Non
     return listing
 
 
-def get_any_listing(connection: Connection, *, listing_id: UUID) -> ServiceListing:
-    """A listing, whosever it is and in whatever state: for other services.
-
-    :raises ListingNotFound: there is none.
-    """
-    for listing in repository.list_any(connection, listing_ids=[listing_id]):
-        return listing
-    raise ListingNotFound
-
-
-def list_any_listings(connection: Connection, *, listing_ids: Sequence[UUID]) -> Sequence[ServiceListing]:
-    """The same for several; unknown ids are left out.
-
-    :raises TooManyIds: more than 500 were asked for.
-    """
-    if len(listing_ids) > MOST_LISTINGS:
-        raise TooManyIds
-    return repository.list_any(connection, listing_ids=listing_ids)
-
-
 def create_listing(
     session: Session, *, owner: Owner, changes: Changes, terms: Terms, from_template: bool = False
 ) -> ServiceListing:
@@ -96,6 +75,7 @@ def create_listing(
     _record(session, listing, "listing_created", now=terms.now)
     if (action := _wanted(listing, changes.status, now=terms.now)) is not None:
         _go(session, listing, action, terms=terms)
+    keep_findable(session, listing)
     look_for_owner(session, user_id=owner.user_id)
     return listing
 
@@ -125,6 +105,7 @@ def change_listing(
     moved = hidden_first or (action is not None and _go(session, listing, action, terms=terms))
     if edited or moved:
         listing.advance(now=terms.now)
+        keep_findable(session, listing)
     return listing
 
 
@@ -147,6 +128,7 @@ def move_listing(
     listing = _lock(session, listing_id=listing_id, owner=owner, check_version=check_version)
     if _go(session, listing, action, terms=terms):
         listing.advance(now=terms.now)
+        keep_findable(session, listing)
     return listing
 
 

@@ -14,6 +14,7 @@ from cas_listings import repository
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import find_role
 from cas_listings.models import outbox
+from cas_listings.operations.search_index import index_later
 
 LOOK_FOR_OWNER = "account.find_owner"  # the topic of a question to account
 
@@ -66,9 +67,12 @@ def find_owner(database: Database, account: AccountApi, message: Message) -> Non
 def refresh_owner(session: Session, *, owner: Owner) -> int:
     """Write what account knows of an owner into their listings; returns how many changed.
 
-    Safe to repeat; older knowledge changes nothing.
+    Safe to repeat; older knowledge changes nothing. Searches know it a moment later.
     """
-    return repository.update_owner(session, owner)
+    changed = repository.update_owner(session, owner)
+    if changed:
+        index_later(session, owner=owner.user_id)
+    return changed
 
 
 def _from_claims(user_id: UUID, claims: Mapping[str, Any]) -> Owner:

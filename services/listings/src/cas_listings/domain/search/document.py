@@ -89,7 +89,7 @@ def document_of(listing: Findable) -> SearchDocument:
         format=index_format(),
         title=_line(indexed(listing.title)),
         labels=_line(_label_words(lists, listing.tags)),
-        body=_line(_body_words(lists, listing.description)),
+        body=_line(_body_words(lists, f"{listing.description} {listing.location_city or ''}")),
         owner=_line(indexed(listing.owner_display_name)),
         tokens=[token for options in lists.values() for token in options.tokens],
         subject_ids=lists[OptionFilter.SUBJECTS].key,
@@ -101,7 +101,7 @@ def document_of(listing: Findable) -> SearchDocument:
         city=shown(listing.location_city or "") if city_key else None,
         city_key=city_key,
         title_key=title_key,
-        fuzzy=_line([title_key, *map(folded_line, listing.subjects), city_key or ""]),
+        fuzzy=_line([title_key, *lists[OptionFilter.SUBJECTS].labels(), city_key or ""]),
     )
 
 
@@ -173,6 +173,10 @@ class _Options:
     def key(self) -> str:
         return ",".join(sorted(entry.id for entry in self.entries))
 
+    def labels(self) -> Iterator[str]:
+        """What a word may be a misspelling of."""
+        return map(folded_line, (*(entry.label for entry in self.entries), *self.texts))
+
     def words(self) -> Iterator[str]:
         for entry in self.entries:
             for phrase in spellings(entry):
@@ -188,8 +192,8 @@ def _label_words(lists: dict[OptionFilter, _Options], tags: Sequence[str]) -> It
         yield from indexed(tag)
 
 
-def _body_words(lists: dict[OptionFilter, _Options], description: str) -> Iterator[str]:
-    yield from indexed(description)
+def _body_words(lists: dict[OptionFilter, _Options], texts: str) -> Iterator[str]:
+    yield from indexed(texts)
     for option_filter in _WEIGHED_WITH_DESCRIPTION:
         yield from lists[option_filter].words()
 

@@ -58,9 +58,13 @@ class Parameters:
             try:
                 return reader(value)
             except Refused as refusal:
-                self.problems.append(FieldProblem(spelling, refusal.message, refusal.code))
+                self.refuse(spelling, refusal)
                 return default
         return default
+
+    def refuse(self, name: str, refusal: Refused) -> None:
+        """Note what is wrong with a parameter."""
+        self.problems.append(FieldProblem(name, refusal.message, refusal.code))
 
 
 def parameters_of_query(pairs: Sequence[tuple[str, str]]) -> dict[str, Json]:
@@ -108,9 +112,9 @@ def read_search(values: Mapping[str, Json]) -> Search:
         free_trial=given.read("free_trial", _flag, default=False),
         role=given.read("role", _role, None),
         sort=NEWEST if sort == RELEVANCE and text is None else sort,
-        limit=min(given.read("limit", _at_least(1), DEFAULT_LIMIT), LARGEST_LIMIT),
+        limit=min(given.read("limit", at_least(1), DEFAULT_LIMIT), LARGEST_LIMIT),
         offset=given.read("offset", _offset, 0),
-        cursor=given.read("cursor", _single, None),
+        cursor=given.read("cursor", single, None),
         with_facets=given.read("facets", _flag, default=True),
     )
     _check_order(given, search)
@@ -121,13 +125,13 @@ def read_search(values: Mapping[str, Json]) -> Search:
 
 def _check_order(given: Parameters, search: Search) -> None:
     if search.lowest is not None and search.highest is not None and search.lowest > search.highest:
-        given.problems.append(FieldProblem("min_price", "must not be above max_price", "out-of-order"))
+        given.refuse("min_price", Refused("must not be above max_price", code="out-of-order"))
 
 
 # ---- readers ----
 
 
-def _single(value: Json) -> str:
+def single(value: Json) -> str:
     """One text; of a repeated parameter, the last."""
     last = value[-1] if isinstance(value, list) and value else value
     if not isinstance(last, str):
@@ -136,14 +140,14 @@ def _single(value: Json) -> str:
 
 
 def _text(value: Json) -> search_text.TextQuery | None:
-    text = _single(value)
+    text = single(value)
     if len(text) > search_text.LONGEST:
         raise Refused(f"must have at most {search_text.LONGEST} characters")
     return search_text.read_text(text)
 
 
 def _city(value: Json) -> str | None:
-    city = search_text.shown(_single(value))
+    city = search_text.shown(single(value))
     if len(city) > LONGEST_CITY:
         raise Refused(f"must have at most {LONGEST_CITY} characters")
     return city if folded_line(city) else None
@@ -189,7 +193,7 @@ def _location_types(value: Json) -> tuple[str, ...]:
 
 
 def _role(value: Json) -> Role:
-    role = find_role(_single(value))
+    role = find_role(single(value))
     if role is None:
         raise Refused(f"must be one of {', '.join(ROLE_NAMES)}")
     return role
@@ -230,7 +234,9 @@ def _whole(value: Json) -> int:
     return int(number)
 
 
-def _at_least(least: int) -> Callable[[Json], int]:
+def at_least(least: int) -> Callable[[Json], int]:
+    """Reads a whole number from `least` on."""
+
     def read(value: Json) -> int:
         number = _whole(value)
         if number < least:
@@ -241,7 +247,7 @@ def _at_least(least: int) -> Callable[[Json], int]:
 
 
 def _offset(value: Json) -> int:
-    offset = _at_least(0)(value)
+    offset = at_least(0)(value)
     if offset > LARGEST_OFFSET:
         raise Refused(f"must be at most {LARGEST_OFFSET}; use the cursor to go on")
     return offset
@@ -256,7 +262,7 @@ def _sort(given: Parameters, *, default: Sort) -> Sort:
 
 
 def _direction(value: Json) -> bool:
-    direction = _DIRECTIONS.get(_single(value).lower())
+    direction = _DIRECTIONS.get(single(value).lower())
     if direction is None:
         raise Refused("must be asc or desc")
     return direction
@@ -264,7 +270,7 @@ def _direction(value: Json) -> bool:
 
 def _named_sort(value: Json, *, descending: bool) -> Sort:
     """A named order, or a field; only a field has a direction of its own."""
-    name = _single(value).lower()
+    name = single(value).lower()
     if name in NAMED_SORTS:
         return NAMED_SORTS[name]
     base, _, suffix = name.rpartition("_")

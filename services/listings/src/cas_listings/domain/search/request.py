@@ -78,13 +78,15 @@ class Choice:
 
     value: str
     token: str
+    is_entry: bool
 
     @classmethod
     def of(cls, option_filter: OptionFilter, text: str) -> "Choice":
         """The choice that a text means: an id, a label, an alias, or itself."""
         entry = cas_taxonomy.resolve(option_filter.kind, text) if option_filter.kind else None
         value = entry.id if entry else normalise(text)
-        return cls(value, option_token(option_filter, value, is_entry=entry is not None))
+        is_entry = entry is not None
+        return cls(value, option_token(option_filter, value, is_entry=is_entry), is_entry)
 
 
 def option_token(option_filter: OptionFilter, value: str, *, is_entry: bool) -> str:

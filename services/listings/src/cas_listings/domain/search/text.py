@@ -31,10 +31,19 @@ Phrase = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing to find, or not to find: any of these phrases."""
+    """One thing to find, or not to find: any of these phrases.
+
+    :param quoted: as it is, and nothing like it.
+    """
 
     phrases: tuple[Phrase, ...]
     excluded: bool = False
+    quoted: bool = False
+
+    @property
+    def may_be_misspelt(self) -> bool:
+        """Whether it is none of the words of a list."""
+        return len(self.phrases) == 1 and not (self.quoted or self.excluded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,11 @@ class TextQuery:
         label = f":{weights}" if weights else ""
         groups = [" & ".join(_expression(term, label) for term in group) for group in self.groups]
         return groups[0] if len(groups) == 1 else " | ".join(f"({group})" for group in groups)
+
+    @property
+    def may_be_misspelt(self) -> bool:
+        """Whether it has words that are not those of a list."""
+        return any(term.may_be_misspelt for group in self.groups for term in group)
 
     def wished(self) -> list[list[Term]]:
         """The terms to find, group by group; a group that only excludes is left out."""
@@ -144,7 +158,7 @@ def _terms(pieces: Sequence[_Piece]) -> Iterator[Term]:
             expanded += 1
             yield Term(option, piece.excluded)
         elif phrase := _asked(piece.words):
-            yield Term((phrase,), piece.excluded)
+            yield Term((phrase,), piece.excluded, piece.quoted)
         start += length
 
 
