@@ -27,4 +27,8 @@ class Settings(ServiceSettings):
     view_limit: str = "120/minute"
     inquiry_limit: str = "30/minute"
 
+    # Of one statement of a search; a person has stopped waiting by then.
+    search_timeout: timedelta = timedelta(milliseconds=500)
+    # Results are counted up to here; nobody pages further, and counting is most of what a broad search costs.
+    search_exact_total: int = 10_000
     housekeeping_every: timedelta = timedelta(hours=1)

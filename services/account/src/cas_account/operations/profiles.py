@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from cas_account import repository
 from cas_account.domain.profile import Identity, ProfileChanges, ProfileNotFound, TooManyIds
 from cas_account.models import Profile
-from cas_account.operations.cards import announce_card
 from cas_account.operations.roles import announce_roles
 from cas_kit.errors import Unauthenticated
 
@@ -43,7 +42,7 @@ def welcome(session: Session, *, identity: Identity, agent_id: str, now: datetim
         profile = Profile.of(identity, agent_id=agent_id, now=now)
         repository.add_profile(session, profile)
     else:
-        announce_card(session, user_id=profile.id, changed=profile.recognise(identity, now=now))
+        profile.recognise(identity, now=now)
     return profile
 
 
@@ -80,10 +79,8 @@ def change_profile(
     """
     profile = lock_own_profile(session, user_id=user_id)
     check_version(profile.version)
-    changed = profile.change(changes, now=now)
-    if "active_role" in changed:
+    if "active_role" in profile.change(changes, now=now):
         announce_roles(session, user_id=user_id)
-    announce_card(session, user_id=user_id, changed=changed)
     return profile
 
 

@@ -19,7 +19,7 @@ from cas_listings.models import ServiceListing, listing_search
 COLUMNS = tuple(column.name for column in listing_search.columns)
 _DOCUMENT_COLUMNS = """
     id uuid, revision bigint, format text, title text, labels text, body text, owner text, tokens text[],
-    subject_ids text, level_ids text, language_ids text, lowest integer, highest integer, price_bands smallint,
+    subject_ids text, level_ids text, language_ids text, lowest integer, highest integer, price_bands integer,
     city text, city_key text, title_key text, fuzzy text
 """
 # Stems for words in any form, and beside them title and labels as they are, for names and a better rank.

@@ -52,7 +52,7 @@ def _create_table() -> None:
         sa.Column("city_key", FOLDED),
         sa.Column("lowest", sa.Integer()),
         sa.Column("highest", sa.Integer()),
-        sa.Column("price_bands", sa.SmallInteger(), nullable=False),
+        sa.Column("price_bands", sa.Integer(), nullable=False),
         sa.Column("hourly_rate", sa.BigInteger()),
         sa.Column("free_trial", sa.Boolean(), nullable=False),
         sa.Column("created_as_role", FOLDED, nullable=False),

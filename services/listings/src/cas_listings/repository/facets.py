@@ -1,0 +1,116 @@
+"""Counting what a search finds, value by value."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Text
+
+from cas_listings.domain.search.facets import Count
+from cas_listings.models import listing_search as found
+from cas_listings.repository.search import Clause
+
+# Beyond so many results counts are those of a part; it bounds what one search can cost.
+COUNTED = 200_000
+_COLUMNS = {
+    "subjects": found.c.subject_ids,
+    "levels": found.c.level_ids,
+    "languages": found.c.language_ids,
+    "location_type": found.c.location_type,
+    "city": found.c.city_key,
+    "free_trial": found.c.free_trial,
+    "price": found.c.price_bands,
+}
+_LISTS = frozenset({"subjects", "levels", "languages"})
+
+
+def count_values(
+    session: Session,
+    facets: Sequence[str],
+    *,
+    clauses: Mapping[str, Clause],
+    most_cities: int,
+    city_key: str = "",
+) -> dict[str, list[Count]]:
+    """The counts of these facets, each without its own filter.
+
+    One pass over what all filters leave, and one more for each facet whose own filter is in use.
+
+    :param most_cities: so many cities, the most frequent ones, and the one of `city_key`.
+    """
+    counts: dict[str, list[Count]] = {}
+    free = [facet for facet in facets if facet not in clauses]
+    passes = [free] if free else []
+    for together in [*passes, *([facet] for facet in facets if facet in clauses)]:
+        kept = [clause for name, clause in clauses.items() if name not in together]
+        statement = _counting(together, kept, most_cities=most_cities, city_key=city_key)
+        for facet, value, label, count in session.execute(statement):
+            counts.setdefault(facet, []).append(Count(value, label, count))
+    return {facet: counts.get(facet, []) for facet in facets}
+
+
+def _counting(
+    facets: Sequence[str], clauses: Sequence[Clause], *, most_cities: int, city_key: str
+) -> Select[Any] | Any:
+    columns = [_COLUMNS[facet] for facet in facets]
+    rows = select(*columns, found.c.city).where(*clauses).limit(COUNTED).cte("found")
+    keys = [rows.c[column.name] for column in columns]
+    groups = (
+        select(
+            *keys,
+            func.grouping(*keys).label("grouped_by"),
+            func.min(rows.c.city).label("label"),
+            func.count().label("count"),
+        )
+        .group_by(func.grouping_sets(*(tuple_(key) for key in keys)))
+        .cte("counted")
+    )
+    parts = []
+    for number, facet in enumerate(facets):
+        key = groups.c[_COLUMNS[facet].name]
+        # GROUPING has a bit for each key, the first one highest, that is set where rows are not grouped by it.
+        is_this = groups.c.grouped_by == (2 ** len(keys) - 1) ^ (1 << (len(keys) - 1 - number))
+        parts.append(_values_of(facet, groups, key, is_this, most_cities=most_cities, city_key=city_key))
+    return union_all(*(select(part.subquery()) for part in parts))
+
+
+def _values_of(
+    facet: str,
+    groups: CTE,
+    key: ColumnElement[Any],
+    is_this: Clause,
+    *,
+    most_cities: int,
+    city_key: str,
+) -> Select[Any]:
+    if facet in _LISTS:
+        each = func.unnest(func.string_to_array(key, ",")).table_valued("value").render_derived(name="each")
+        total = func.sum(groups.c.count).cast(BigInteger).label("count")
+        return (
+            select(literal(facet).label("facet"), each.c.value, null().label("label"), total)
+            .select_from(groups.join(each, true()))
+            .where(is_this)
+            .group_by(each.c.value)
+        )
+    label = groups.c.label if facet == "city" else null()
+    values = select(
+        literal(facet).label("facet"), key.cast(Text).label("value"), label.label("label"), groups.c.count
+    ).where(and_(is_this, key.is_not(None)))
+    if facet != "city":
+        return values
+    wanted_first = (key == city_key).desc(), groups.c.count.desc(), key
+    return values.order_by(*wanted_first).limit(most_cities)

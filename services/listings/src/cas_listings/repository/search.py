@@ -1,0 +1,278 @@
+"""Finding listings: conditions, counts and pages over the search index (docs/adr/0027).
+
+Statements are put together from the parts a search uses; everything a caller typed is a parameter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, array
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Text
+
+from cas_listings.domain.search.request import Search, Sort, SortField
+from cas_listings.domain.search.text import Term, TextQuery
+from cas_listings.domain.states import Status
+from cas_listings.models import ServiceListing
+from cas_listings.models import listing_search as found
+
+Clause = ColumnElement[Any]
+
+# Of the results of a text, only so many are ranked: ranking reads the whole document.
+RANKED = 200
+# A ranked window that is asked for again can have grown meanwhile; beyond this the newest are not ranked.
+RANKED_AGAIN = 2 * RANKED
+_SIMILAR = "0.4"  # of a misspelt word's trigrams, those that have to be in the text it is taken for
+_WEIGHTS = "{0.05, 0.2, 0.5, 1.0}"  # of owner, description, labels, title
+_BY_LENGTH = 1  # ts_rank divides by 1 + the logarithm of the document's length
+
+_LIMITS = text(
+    "SELECT set_config('statement_timeout', :timeout, true), "
+    "set_config('pg_trgm.word_similarity_threshold', :similar, true), "
+    # What is rare for one search is common for another, and compiling takes longer than searching.
+    "set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A result of a text and its place: tier first, rank next."""
+
+    tier: int
+    rank: float
+    published_at: datetime
+    id: UUID
+
+
+def begin(session: Session, *, timeout: timedelta) -> None:
+    """Let all statements of this transaction see the same listings, and end those that take too long."""
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+    milliseconds = str(int(timeout.total_seconds() * 1000))
+    session.execute(_LIMITS, {"timeout": milliseconds, "similar": _SIMILAR})
+
+
+def count_up_to(session: Session, most: int, *, clauses: Sequence[Clause]) -> int:
+    """How many rows there are, counted no further than `most`."""
+    capped = select(literal(1)).select_from(found).where(*clauses).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(capped)) or 0
+
+
+def list_cards(session: Session, ids: Sequence[UUID]) -> list[ServiceListing]:
+    """The published listings of these ids, in their order."""
+    statement = select(ServiceListing).where(
+        ServiceListing.id.in_(ids), ServiceListing.status == Status.PUBLISHED
+    )
+    listings = {listing.id: listing for listing in session.scalars(statement)} if ids else {}
+    return [listings[each] for each in ids if each in listings]
+
+
+# ---- conditions ----
+
+
+def clauses_of(search: Search, *, fuzzy: bool = False) -> dict[str, Clause]:
+    """The condition of each filter in use, by the filter's name.
+
+    :param fuzzy: misspelt words count as what they resemble.
+    """
+    clauses: dict[str, Clause] = {}
+    if search.text is not None:
+        clauses["q"] = _resembles(search.text) if fuzzy else _contains(search.text)
+    for option_filter, choices in search.options:
+        clauses[option_filter.value] = has_any([choice.token for choice in choices])
+    if search.location_types:
+        clauses["location_type"] = found.c.location_type.in_(search.found_location_types)
+    if search.city is not None:
+        clauses["city"] = found.c.city_key.contains(search.city_key, autoescape=True)
+    if search.lowest is not None or search.highest is not None:
+        clauses["price"] = _overlaps(search.lowest, search.highest)
+    if search.free_trial:
+        clauses["free_trial"] = found.c.free_trial.is_(true())
+    if search.role is not None:
+        clauses["role"] = found.c.created_as_role == search.role.value
+    return clauses
+
+
+def has_any(tokens: Sequence[str]) -> Clause:
+    """Whether a listing has any of these options."""
+    return found.c.tokens.op("&&", is_comparison=True)(cast(array(tokens, type_=Text), ARRAY(Text)))
+
+
+def _overlaps(lowest: int | None, highest: int | None) -> Clause:
+    """A listing without a price overlaps nothing."""
+    bounds = [
+        *([found.c.highest >= lowest] if lowest is not None else []),
+        *([found.c.lowest <= highest] if highest is not None else []),
+    ]
+    return and_(*bounds)
+
+
+def _contains(query: TextQuery) -> Clause:
+    return _matches(found.c.vector, query.expression())
+
+
+def _resembles(query: TextQuery) -> Clause:
+    groups = [and_(*(_resembles_term(term) for term in group)) for group in query.groups]
+    return or_(*groups)
+
+
+def _resembles_term(term: Term) -> Clause:
+    """A word of the taxonomy is spelt right; any other one may be taken for what it resembles."""
+    exact = _matches(found.c.vector, TextQuery("", ((Term(term.phrases),),)).expression())
+    if term.excluded:
+        return not_(exact)
+    if not term.may_be_misspelt:
+        return exact
+    return or_(exact, found.c.fuzzy.op("%>", is_comparison=True)(" ".join(term.phrases[0])))
+
+
+def _matches(vector: Clause, expression: str) -> Clause:
+    return vector.op("@@", is_comparison=True)(_query("listing_words", expression))
+
+
+def _query(configuration: str, expression: str) -> ColumnElement[Any]:
+    return func.to_tsquery(cast(literal(configuration), REGCONFIG), expression)
+
+
+# ---- pages in the order of a column ----
+
+
+def list_page(
+    session: Session,
+    sort: Sort,
+    *,
+    clauses: Sequence[Clause],
+    after: tuple[Any, UUID] | None,
+    offset: int,
+    limit: int,
+) -> list[tuple[Any, UUID]]:
+    """Value and id of the results from a place on.
+
+    :param after: value and id of the last result before.
+    """
+    column = found.c[sort.field.value]
+    ordered = column.desc() if sort.descending else column.asc()
+    # The default of an ascending index; said only where it is not the default, so that the index is used.
+    ordered = ordered.nulls_last() if sort.descending and column.nullable else ordered
+    statement = select(column, found.c.id).where(*clauses).order_by(ordered, found.c.id)
+    if after is not None:
+        statement = statement.where(_comes_after(column, sort, after))
+    rows = session.execute(statement.offset(offset).limit(limit)).all()
+    return [(row[0], row.id) for row in rows]
+
+
+def _comes_after(column: ColumnElement[Any], sort: Sort, after: tuple[Any, UUID]) -> Clause:
+    value, last_id = after
+    if value is None:
+        return and_(column.is_(None), found.c.id > last_id)
+    beyond = column < value if sort.descending else column > value
+    same = and_(column == value, found.c.id > last_id)
+    if sort.field is not SortField.HOURLY_RATE:
+        # Implied, and a range that an index can be entered by.
+        reached = column <= value if sort.descending else column >= value
+        return and_(reached, or_(beyond, same))
+    return or_(beyond, same, column.is_(None))
+
+
+# ---- pages in the order of relevance ----
+
+
+def list_ranked(
+    session: Session, query: TextQuery, *, clauses: Sequence[Clause], down_to: Ranked | None
+) -> list[Ranked]:
+    """The first results by tier and age, ranked among themselves.
+
+    :param down_to: the last result of an earlier window, which is then asked for again; its rank does not count.
+    """
+    candidates = _by_tier(query, clauses)
+    if down_to is not None:
+        candidates = candidates.where(not_(_lies_below(query, down_to)))
+    window = candidates.limit(RANKED_AGAIN if down_to is not None else RANKED).subquery()
+    rank = case(
+        (
+            window.c.tier >= 0,
+            func.ts_rank(text(f"'{_WEIGHTS}'::real[]"), window.c.vector, _ranking(query), _BY_LENGTH),
+        ),
+        else_=_similarity(query, window.c.fuzzy),
+    )
+    rows = session.execute(
+        select(window.c.tier, rank.label("rank"), window.c.published_at, window.c.id)
+    ).all()
+    return sorted((Ranked(*row) for row in rows), key=in_order_of_rank)
+
+
+def list_unranked(
+    session: Session,
+    query: TextQuery,
+    *,
+    clauses: Sequence[Clause],
+    below: Ranked,
+    offset: int,
+    limit: int,
+) -> list[Ranked]:
+    """The results below a ranked window, by tier and age."""
+    statement = _by_tier(query, clauses).where(_lies_below(query, below)).offset(offset).limit(limit)
+    return [Ranked(row.tier, 0.0, row.published_at, row.id) for row in session.execute(statement)]
+
+
+def in_order_of_rank(result: Ranked) -> tuple[int, float, float, UUID]:
+    """The key that sorts ranked results."""
+    return (-result.tier, -result.rank, -result.published_at.timestamp(), result.id)
+
+
+def in_order_of_tier(result: Ranked) -> tuple[int, float, UUID]:
+    """The key that sorts results before they are ranked."""
+    return (-result.tier, -result.published_at.timestamp(), result.id)
+
+
+def _by_tier(query: TextQuery, clauses: Sequence[Clause]) -> Select[Any]:
+    tier = _tier(query)
+    columns = (tier.label("tier"), found.c.published_at, found.c.id, found.c.vector, found.c.fuzzy)
+    return select(*columns).where(*clauses).order_by(tier.desc(), found.c.published_at.desc(), found.c.id)
+
+
+def _tier(query: TextQuery) -> ColumnElement[int]:
+    """All in the title, all in title and labels, all somewhere; -1 where only the spelling is near."""
+    return case(
+        (_matches(found.c.head, query.expression(weights="A")), 2),
+        (_matches(found.c.head, query.expression()), 1),
+        (_contains(query), 0),
+        else_=-1,
+    )
+
+
+def _lies_below(query: TextQuery, place: Ranked) -> Clause:
+    tier = _tier(query)
+    older = or_(
+        found.c.published_at < place.published_at,
+        and_(found.c.published_at == place.published_at, found.c.id > place.id),
+    )
+    return or_(tier < place.tier, and_(tier == place.tier, older))
+
+
+def _ranking(query: TextQuery) -> ColumnElement[Any]:
+    """The words in any form, and once more as they are."""
+    expression = query.expression()
+    return _query("listing_words", expression).op("||")(_query("simple", expression))
+
+
+def _similarity(query: TextQuery, fuzzy: ColumnElement[Any]) -> ColumnElement[Any]:
+    words = " ".join(word for group in query.wished() for term in group for word in term.phrases[0])
+    return cast(func.word_similarity(words, fuzzy), Float)

@@ -1,0 +1,147 @@
+"""Searching listings, for everybody (docs/spec/domain.md 7.1-7.4)."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from fastapi import Request, Response
+
+from cas_fields.reading import Json
+from cas_kit.rest import DatabaseDep, not_modified, router
+from cas_listings import metrics
+from cas_listings.domain.search.reading import parameters_of_body, parameters_of_query, read_search
+from cas_listings.domain.search.suggestions import Suggestion, read_suggest_request
+from cas_listings.operations.search import Found, SearchLimits, find_listings
+from cas_listings.operations.suggestions import suggest
+from cas_listings.rest import documents, search_documents
+from cas_listings.rest.caller import ListingsDep, VisitorDep
+from cas_listings.rest.documents import JsonBody
+
+SEARCH = "/api/listings/search"
+SUGGEST = "/api/listings/suggest"
+MARKETPLACE = "/api/marketplace/search"
+
+routes = router(tags=["search"])
+
+_ANSWERS: documents.Answers = {
+    200: documents.answer("What was found.", search_documents.FOUND),
+    **documents.UNCHANGED,
+    **documents.NO_TOKEN,
+    422: {"description": "A parameter makes no sense; `detail` says which."},
+    503: {"description": "It took too long; see `Retry-After`."},
+}
+
+
+def search_listings(
+    request: Request, visitor: VisitorDep, listings: ListingsDep, database: DatabaseDep
+) -> Response:
+    """The same for everybody, signed in or not."""
+    del visitor
+    return _answer(request, listings, database, parameters_of_query(request.query_params.multi_items()))
+
+
+for _path, _spelling in (
+    (SEARCH, search_documents.PARAMETERS),
+    (MARKETPLACE, search_documents.WEB_PARAMETERS),
+):
+    routes.add_api_route(
+        _path,
+        search_listings,
+        methods=["GET"],
+        summary="Find published listings",
+        operation_id=f"search_{_path.split('/')[2]}",
+        openapi_extra={"parameters": _spelling},
+        responses=_ANSWERS,
+    )
+
+
+@routes.post(
+    MARKETPLACE,
+    summary="Find published listings by a body",
+    openapi_extra=documents.body(search_documents.BODY, required=False),
+    responses={
+        **_ANSWERS,
+        400: {"description": "The body is not JSON."},
+        413: {"description": "The body is larger than 256 KiB."},
+        415: {"description": "The body is not `application/json`."},
+    },
+)
+def post_search(
+    request: Request,
+    visitor: VisitorDep,
+    listings: ListingsDep,
+    database: DatabaseDep,
+    body: JsonBody = None,
+) -> Response:
+    """As by address; changes nothing."""
+    del visitor
+    return _answer(request, listings, database, parameters_of_body({} if body is None else body))
+
+
+@routes.get(
+    SUGGEST,
+    summary="What somebody may be about to type",
+    openapi_extra={"parameters": search_documents.SUGGEST_PARAMETERS},
+    responses={
+        200: documents.answer("At most ten, the nearest first.", search_documents.SUGGESTIONS),
+        **documents.UNCHANGED,
+        **documents.NO_TOKEN,
+        422: {"description": "`q` is missing or too long, or `limit` is no number above 0."},
+        503: {"description": "It took too long; see `Retry-After`."},
+    },
+)
+def suggest_searches(
+    request: Request, visitor: VisitorDep, listings: ListingsDep, database: DatabaseDep
+) -> Response:
+    """Titles and cities of published listings only."""
+    del visitor
+    asked = read_suggest_request(parameters_of_query(request.query_params.multi_items()))
+    with metrics.timed("suggest"), database.transaction() as session:
+        found = suggest(session, request=asked, timeout=listings.settings.search_timeout)
+    return _revalidated(request, {"suggestions": [_suggestion(each) for each in found]})
+
+
+def _answer(
+    request: Request, listings: ListingsDep, database: DatabaseDep, parameters: Mapping[str, Json]
+) -> Response:
+    search = read_search(parameters)
+    with metrics.timed("search"), database.transaction() as session:
+        found = find_listings(session, search=search, limits=SearchLimits.of(listings.settings))
+    document = {
+        "listings": [search_documents.card(listing) for listing in found.listings],
+        "total": found.total,
+        "total_is_exact": found.total_is_exact,
+        "limit": search.limit,
+        "offset": 0 if search.cursor else search.offset,
+        "next_cursor": found.next_cursor,
+        "facets": found.facets or {},
+        "suggestions": _advice(found),
+        "applied": search.applied,
+    }
+    metrics.SEARCHES.labels("found" if found.total else "nothing").inc()
+    return _revalidated(request, document, headers={"X-Total-Count": str(found.total)})
+
+
+def _advice(found: Found) -> Any:
+    return found.advice and msgspec.to_builtins(found.advice)
+
+
+def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    shown = {
+        "type": suggestion.type,
+        "id": suggestion.id,
+        "label": suggestion.label,
+        "count": suggestion.count,
+    }
+    return shown | ({} if suggestion.slug is None else {"slug": suggestion.slug})
+
+
+def _revalidated(request: Request, document: Any, *, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that may be kept, and is asked for again each time."""
+    content = msgspec.json.encode(document)
+    tag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
+    every = {**(headers or {}), "ETag": tag, "Cache-Control": "no-cache"}
+    if request.method == "GET" and not_modified(request, tag):
+        return Response(status_code=304, headers=every)
+    return Response(content, headers=every, media_type="application/json")

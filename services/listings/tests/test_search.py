@@ -1,0 +1,236 @@
+"""Searching on a real database, against a search in plain Python (docs/spec/domain.md 7.1-7.3)."""
+
+import random
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from services.listings.tests.market import Offer, found_by, in_order, offers, store
+
+from cas_kit.errors import Unavailable
+from cas_kit.testing.plugin import empty_tables
+from cas_listings.domain.search.reading import read_search
+from cas_listings.operations.search import Found, SearchLimits, find_listings
+
+LIMITS = SearchLimits(timeout=timedelta(seconds=20), exact_total=10_000)
+SORTS = ("newest", "price_asc", "price_desc", "popular", "recently_updated", "created_at_asc")
+MARKET = offers(1500, seed=7)
+WANTED = {
+    "subjects": [
+        ["Maths"],
+        ["mfl"],
+        ["arts", "physics"],
+        ["chess"],
+        ["Sports", "Juggling"],
+        ["nothing such"],
+    ],
+    "levels": [["secondary"], ["University"], ["IB", "GCSE"]],
+    "languages": [["zh"], ["klingon"], ["English", "French"]],
+    "tags": [["exam"], ["SATS", "holiday"]],
+    "location_type": ["online", "in_person", "hybrid"],
+    "city": ["leeds", "LEED", "zurich", "st albans", "Nowhere"],
+    "min_price": [0, 20, 25.01],
+    "max_price": [0, 19.99, 40],
+    "free_trial": [True],
+    "role": ["tutor", "agent"],
+    "q": [
+        "maths",
+        "patient",
+        "cafe",
+        "numeracy oxbridge",
+        "lovelace",
+        "leeds chess",
+        "painting",
+        "naïve nunez",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def market(listings_database):
+    """A market that nobody changes; other tests of this module must not take `database`."""
+    store(listings_database, MARKET)
+    yield listings_database
+    empty_tables(listings_database)
+
+
+def found(database, **parameters) -> Found:
+    with database.transaction() as session:
+        return find_listings(session, search=read_search(parameters), limits=LIMITS)
+
+
+def ids(result: Found) -> list[UUID]:
+    return [listing.id for listing in result.listings]
+
+
+def some_wishes(count: int, *, seed: int) -> list[dict[str, object]]:
+    luck = random.Random(seed)
+    wishes = []
+    for _ in range(count):
+        names = luck.sample(sorted(WANTED), luck.choice((0, 1, 1, 2, 2, 3, 4)))
+        wish = {name: luck.choice(WANTED[name]) for name in names}
+        if wish.get("min_price", 0) <= wish.get("max_price", 10**6):
+            wishes.append(wish)
+    return wishes
+
+
+WISHES = some_wishes(160, seed=3)
+
+
+class TestAgainstPlainPython:
+    @pytest.mark.parametrize("number", range(len(WISHES)))
+    def test_finds_what_passes_the_filters_in_order_and_counts_it(self, market, number):
+        wish = WISHES[number]
+        sort = SORTS[number % len(SORTS)]
+        expected = in_order([offer for offer in MARKET if found_by(offer, **wish)], sort)
+        if "q" in wish and len(expected) < 5:
+            pytest.skip("misspelt words are looked for too")
+        result = found(market, **wish, sort=sort, limit=100)
+        assert ids(result) == [offer.id for offer in expected[:100]]
+        assert (result.total, result.total_is_exact) == (len(expected), True)
+
+    @pytest.mark.parametrize("wish", WISHES[::4])
+    def test_counts_each_facet_without_its_own_filter(self, market, wish):
+        facets = found(market, **wish).facets
+        if "q" in wish and sum(found_by(offer, **wish) for offer in MARKET) < 5:
+            pytest.skip("misspelt words are looked for too")
+        for kind in ("subjects", "levels", "languages"):
+            expected = Counter(each for offer in left(wish, kind) for each in offer.ids(kind))
+            assert counts(facets[kind], known=expected) == expected
+        for name, values in (
+            ("location_type", ("online", "in_person", "hybrid")),
+            ("free_trial", ("true", "false")),
+        ):
+            rest = left(wish, name)
+            assert counts(facets[name]) == {
+                value: sum(has(offer, name, value) for offer in rest) for value in values
+            }
+
+    @pytest.mark.parametrize("wish", WISHES[1::8])
+    def test_counts_prices_in_bands(self, market, wish):
+        wanted = {name: value for name, value in wish.items() if name not in {"min_price", "max_price"}}
+        rest = [offer for offer in MARKET if found_by(offer, **wanted)]
+        if "q" in wish and len(rest) < 5:
+            pytest.skip("misspelt words are looked for too")
+        bands = found(market, **wish).facets["price"]
+        assert [(band["from"], band["to"]) for band in bands][::7] == [(15, 20), (100, None)]
+        for band in bands:
+            low, high = band["from"] * 100, (band["to"] or 10**6) * 100
+            reached = [o for o in rest if o.interval and o.interval[1] >= low and o.interval[0] < high]
+            assert band["count"] == len(reached)
+
+    def test_counts_cities_under_one_name(self, market):
+        facet = found(market).facets["city"]
+        expected = sum(offer.city in {"Leeds", "leeds"} and found_by(offer) for offer in MARKET)
+        assert {"id": "leeds", "label": "Leeds", "count": expected} in facet
+        assert {value["id"] for value in facet} == {"leeds", "bradford", "london", "zurich", "st albans"}
+
+    def test_lists_what_is_chosen_even_at_nothing(self, market):
+        facets = found(market, subjects="Korean,Origami", city="Nowhere", max_price=0).facets
+        assert {"korean": 0, "origami": 0}.items() <= counts(facets["subjects"]).items()
+        assert counts(facets["city"])["nowhere"] == 0
+
+
+def left(wish: dict[str, object], facet: str) -> list[Offer]:
+    others = {name: value for name, value in wish.items() if name != facet}
+    return [offer for offer in MARKET if found_by(offer, **others)]
+
+
+def has(offer: Offer, name: str, value: str) -> bool:
+    if name == "free_trial":
+        return offer.free_trial is (value == "true")
+    return found_by(offer, location_type=value)
+
+
+def counts(facet, *, known=None) -> dict[str, int]:
+    """Its counts by id; with `known`, without what is listed only because it is chosen."""
+    return {value["id"]: value["count"] for value in facet if known is None or value["id"] in known}
+
+
+class TestPaging:
+    @pytest.mark.parametrize("sort", SORTS)
+    def test_by_cursor_shows_everything_once_in_order(self, market, sort):
+        expected = [offer.id for offer in in_order([o for o in MARKET if found_by(o, levels=["GCSE"])], sort)]
+        assert all_pages(market, levels="GCSE", sort=sort, limit=37) == expected
+
+    @pytest.mark.parametrize("q", ["patient", "maths", "for all", "exam or chess"])
+    def test_by_cursor_shows_everything_once_by_relevance(self, market, q):
+        """Also beyond those that are ranked."""
+        paged = all_pages(market, q=q, limit=33)
+        total = found(market, q=q).total
+        assert len(paged) == len(set(paged)) == total
+
+    def test_by_offset_shows_the_same_as_by_cursor(self, market):
+        for parameters in ({"q": "for all"}, {"sort": "price_desc"}):
+            by_offset = [
+                each
+                for start in range(0, 450, 50)
+                for each in ids(found(market, **parameters, offset=start, limit=50))
+            ]
+            assert by_offset == all_pages(market, **parameters, limit=30)[:450]
+
+    def test_repeats_itself(self, market):
+        assert ids(found(market, q="patient", limit=100)) == ids(found(market, q="patient", limit=100))
+
+    def test_counts_no_further_than_the_cap(self, market):
+        for cap, exact in ((50, False), (len(MARKET), True)):
+            with market.transaction() as session:
+                limits = SearchLimits(timeout=LIMITS.timeout, exact_total=cap)
+                result = find_listings(session, search=read_search({}), limits=limits)
+            published = sum(found_by(offer) for offer in MARKET)
+            assert (result.total, result.total_is_exact) == (min(cap, published), exact)
+
+    def test_that_takes_too_long_ends(self, market):
+        limits = SearchLimits(timeout=timedelta(milliseconds=1), exact_total=10)
+        with pytest.raises(Unavailable), market.transaction() as session:
+            find_listings(session, search=read_search({"q": "for all"}), limits=limits)
+
+
+def all_pages(database, **parameters) -> list[UUID]:
+    result = found(database, **parameters, facets=False)
+    shown = ids(result)
+    while result.next_cursor:
+        result = found(database, **parameters, facets=False, cursor=result.next_cursor)
+        shown += ids(result)
+    return shown
+
+
+class TestHostileTexts:
+    """*Prevents*: texts that the database's own query language chokes on (33 hyphens and a letter)."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "-" * 33 + "a",
+            "- " * 99,
+            '"' * 199,
+            "((((((((a",
+            "a:*",
+            "a & | ! b",
+            "'; DROP TABLE listing_search; --",
+            "\\",
+            "%_%",
+            "\x00",
+            "\ud800",
+            "a" * 200,
+            "a b " * 50,
+            "maths ks4 " * 20,
+            "﷽" * 200,
+            "1e5 2e-3 0x1F 1.2.3.4 http://a.b/c?d=e x@y.z",
+            "🧮" * 100,
+            "<-> <2> <",
+            "or or or",
+            "-a -b -c",
+        ],
+    )
+    def test_are_searched_for(self, market, text):
+        found(market, q=text)
+        found(market, city=text[:100], subjects=text[:100].replace(",", ""))
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(text=st.text(max_size=200) | st.text(alphabet="ab-\"'&|!():*<>\\ \x00or", max_size=200))
+    def test_of_any_kind_are_searched_for(self, market, text):
+        found(market, q=text, facets=False)
