@@ -18,6 +18,7 @@ SETTINGS = {
     "AUTH_GRPC": "127.0.0.1:1",
     "ACCOUNT_GRPC": "127.0.0.1:1",
     "ONBOARDING_GRPC": "127.0.0.1:1",
+    "LISTINGS_GRPC": "127.0.0.1:1",
     "HEALTH_AUTH_URL": "http://127.0.0.1:1",
     "HEALTH_ONBOARDING_URL": "http://127.0.0.1:1",
     "HEALTH_LISTINGS_URL": "http://127.0.0.1:1",

@@ -59,7 +59,11 @@ EXPECTED = {
     "cas.account.v1.AccountService/BeginErasure": about_user(OK),
     "cas.onboarding.v1.OnboardingService/ExportUser": about_user(OK),
     "cas.onboarding.v1.OnboardingService/EraseUser": about_user(OK),
+    "cas.listings.v1.ListingsService/GetListing": Row(request={"listing_id": ID}, unknown=NOT_FOUND),
+    "cas.listings.v1.ListingsService/BatchGetListings": Row(request={"listing_ids": [ID]}, unknown=OK),
     "cas.listings.v1.ListingsService/RefreshOwner": about_user(OK, version=1),
+    "cas.listings.v1.ListingsService/ExportUser": about_user(OK),
+    "cas.listings.v1.ListingsService/EraseUser": about_user(OK),
 }
 
 

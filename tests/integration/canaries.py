@@ -68,6 +68,7 @@ class Canaries:
         self._tell_auth(person)
         self._tell_account(person)
         self._tell_onboarding(person)
+        self._tell_listings(person)
 
     def _person(self) -> Person:
         person = Person(self.stack.url, email=self.email)
@@ -126,6 +127,27 @@ class Canaries:
             {"step": 4, "role_type": "client", "data": answers, "is_complete": True, **tab},
             **{"Idempotency-Key": self.word},
         )
+
+    def _tell_listings(self, person: Person) -> None:
+        lists = ("subjects", "languages", "specializations", "teaching_methods", "tags")
+        free = ("qualifications", "academic_qualifications", "professional_qualifications")
+        words = ("response_time", "location_address", "location_city", "location_country")
+        listing = {
+            **{name: [self.text(name[:8])] for name in lists},
+            **{name: [self.text(name)] for name in free},
+            **{name: self.text(name) for name in words},
+            "title": self.text("listing for everybody"),
+            "description": self.text("is what this listing is about, from beginning to end"),
+            "levels": ["GCSE"],
+            "teaching_experience": self.text("experience"),
+            "location_postcode": self.word,
+            "video_url": self.address("video"),
+            "pricing_packages": [{"sessions": 5, "price": 100, "name": self.text("package")}],
+            "status": "published",
+        }
+        headers = {"Idempotency-Key": self.word}
+        answer = person.http.post("/api/listings", json=listing, headers=headers)
+        assert answer.status_code == 201, answer.text
 
     # ---- searching ----
 

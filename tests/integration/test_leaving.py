@@ -13,7 +13,7 @@ from cas_kit.testing import until
 from cas_local.stack import Stack
 
 DELETE = {"confirm": "DELETE"}
-PATHS = ("/api/profile", "/api/onboarding/progress", "/api/account/export")
+PATHS = ("/api/profile", "/api/onboarding/progress", "/api/listings/mine", "/api/account/export")
 # Where people say most; there are more.
 SPOKEN_TO = {
     "account.idempotency_keys",
@@ -24,6 +24,9 @@ SPOKEN_TO = {
     "auth.identities",
     "auth.sessions",
     "auth.users",
+    "listings.idempotency_keys",
+    "listings.listing_slugs",
+    "listings.service_listings",
     "onboarding.idempotency_keys",
     "onboarding.onboarding_progress",
 }
@@ -59,7 +62,7 @@ def ada(canaries):
 @pytest.fixture
 def everything_runs(stack) -> Iterator[None]:
     yield
-    for name in ("auth", "account", "onboarding"):
+    for name in ("auth", "account", "onboarding", "listings"):
         if name not in stack.pids:
             stack.restart(name)
 
@@ -97,7 +100,12 @@ class TestTakingEverythingAlong:
         assert other.word not in answer.text
         document = answer.json()
         assert document["auth"]["email"] == canaries.email
-        assert {entry["service"] for entry in document["activity"]} == {"auth", "account", "onboarding"}
+        assert {entry["service"] for entry in document["activity"]} == {
+            "auth",
+            "account",
+            "onboarding",
+            "listings",
+        }
         assert [entry["at"] for entry in document["activity"]] == sorted(
             entry["at"] for entry in document["activity"]
         )

@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from cas.auth.v1 import auth_pb2, auth_pb2_grpc
+from cas.listings.v1 import listings_pb2, listings_pb2_grpc
 from cas.onboarding.v1 import onboarding_pb2, onboarding_pb2_grpc
 from starlette.testclient import TestClient
 
 from cas_account import rest, tasks
-from cas_account.clients import AuthClient, OnboardingClient
+from cas_account.clients import AuthClient, ListingsClient, OnboardingClient
 from cas_account.domain.profile import Identity
 from cas_account.models import outbox_messages
 from cas_account.operations.erasure import ERASURE_TOPICS
@@ -42,6 +43,7 @@ def settings(make_settings) -> Settings:
         database_pool_size=16,
         auth_grpc="127.0.0.1:1",
         onboarding_grpc="127.0.0.1:1",
+        listings_grpc="127.0.0.1:1",
         health_auth_url=NOWHERE,
         health_onboarding_url=NOWHERE,
         health_listings_url=NOWHERE,
@@ -147,6 +149,21 @@ def auth(auth_service) -> Iterator[AuthClient]:
 
 
 @pytest.fixture
+def listings_service() -> Iterator["ListingsService"]:
+    """A listings service on a loopback port, as far as this service asks anything of it."""
+    service = ListingsService()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def listings(listings_service) -> Iterator[ListingsClient]:
+    client = ListingsClient(listings_service.target)
+    yield client
+    client.close()
+
+
+@pytest.fixture
 def onboarding_service() -> Iterator["OnboardingService"]:
     """An onboarding service on a loopback port, as far as this service asks anything of it."""
     service = OnboardingService()
@@ -168,14 +185,14 @@ def limiter(redis_server) -> RateLimiter:
 
 
 @pytest.fixture
-def parts(database, limiter, auth, onboarding) -> tuple[Part, ...]:
+def parts(database, limiter, auth, onboarding, listings) -> tuple[Part, ...]:
     """Everybody who keeps anything about users."""
-    return (AccountPart(database, limiter), onboarding, auth)
+    return (AccountPart(database, limiter), onboarding, listings, auth)
 
 
 @pytest.fixture
-def relay(database, auth, parts) -> Relay:
-    handlers = tasks.handlers(database, auth, parts)
+def relay(database, auth, listings, parts) -> Relay:
+    handlers = tasks.handlers(database, auth, listings, parts)
     return Relay(database, outbox_messages, handlers, patient=ERASURE_TOPICS)
 
 
@@ -276,6 +293,34 @@ class AuthService(auth_pb2_grpc.AuthServiceServicer):
         if self.refusal is not None:
             raise self.refusal
         self.calls.append(call)
+
+    def stop(self) -> None:
+        self._server.stop(timedelta(0))
+
+
+class ListingsService(listings_pb2_grpc.ListingsServiceServicer):
+    """Remembers the owners it is told; `kept` is what it keeps about every user."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, dict]] = []
+        self.told: list[tuple[str, str, str, int]] = []
+        self.erased: list[str] = []
+        self._server = RpcServer(
+            lambda server: listings_pb2_grpc.add_ListingsServiceServicer_to_server(self, server)
+        )
+        self.target = f"127.0.0.1:{self._server.start(host='127.0.0.1', port=0)}"
+
+    def RefreshOwner(self, request, context):  # noqa: N802
+        self.told.append((request.user_id, request.display_name, request.avatar_url, request.version))
+        return listings_pb2.RefreshOwnerResponse(changed=1)
+
+    def ExportUser(self, request, context):  # noqa: N802
+        for section, document in self.kept:
+            yield listings_pb2.ExportUserResponse(section=section, document=json.dumps(document).encode())
+
+    def EraseUser(self, request, context):  # noqa: N802
+        self.erased.append(request.user_id)
+        return listings_pb2.EraseUserResponse(rows=3)
 
     def stop(self) -> None:
         self._server.stop(timedelta(0))

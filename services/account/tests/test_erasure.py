@@ -29,7 +29,7 @@ from cas_kit.outbox import MAX_ATTEMPTS
 
 CANARY = "canary"
 DELETE = {"confirm": "DELETE"}
-NAMES = ("account", "onboarding", "auth")
+NAMES = ("account", "onboarding", "listings", "auth")
 
 
 class Refused(DomainError):
@@ -206,6 +206,7 @@ class TestAtOnce:
         assert sorted((topic, payload.get("part", "")) for topic, payload in messages) == [
             ("auth.close_user", ""),
             ("erasure.part", "account"),
+            ("erasure.part", "listings"),
             ("erasure.part", "onboarding"),
         ]
         assert all(payload["user_id"] == str(user_id) for _, payload in messages)
@@ -219,11 +220,11 @@ class TestAtOnce:
 
 class TestThen:
     def test_every_service_is_asked_and_auth_last(
-        self, begin, work, auth_service, onboarding_service, database, user_id, now
+        self, begin, work, auth_service, onboarding_service, listings_service, database, user_id, now
     ):
         deletion_id = begin(user_id)
         work()
-        assert onboarding_service.erased == [str(user_id)]
+        assert onboarding_service.erased == listings_service.erased == [str(user_id)]
         assert auth_service.calls == [f"CloseUser {user_id}", f"EraseUser {user_id}"]
         assert (finished(database), waiting(database)) == ({*NAMES}, set())
         requested, erased = audit(database)
@@ -235,6 +236,7 @@ class TestThen:
         assert erased.details["parts"] == {
             "account": {"rows": 1, "objects": 0},
             "onboarding": {"rows": 2, "objects": 0},
+            "listings": {"rows": 3, "objects": 0},
             "auth": {"rows": 4, "objects": 0},
         }
 
@@ -244,7 +246,7 @@ class TestThen:
         onboarding_service.refusal = Unavailable()
         begin(user_id)
         work()
-        assert finished(database) == {"account"}
+        assert finished(database) == {"account", "listings"}
         assert auth_service.calls == [f"CloseUser {user_id}"]
         onboarding_service.refusal = None
         work()
@@ -258,7 +260,7 @@ class TestThen:
         with database.transaction() as session:
             session.execute(update(outbox_messages).values(attempts=MAX_ATTEMPTS * 2))
         work()
-        assert (parked(database), finished(database)) == (0, {"account"})
+        assert (parked(database), finished(database)) == (0, {"account", "listings"})
         onboarding_service.refusal = None
         work()
         assert finished(database) == {*NAMES}
@@ -268,7 +270,7 @@ class TestThen:
     ):
         begin(user_id)
         for _ in range(2):
-            for part in parts[:2]:
+            for part in parts[:-1]:
                 receipt = part.erase_user(user_id)
                 with database.transaction() as session:
                     finish_part(session, user_id=user_id, part=part.name, receipt=receipt, now=now)

@@ -26,7 +26,14 @@ def service(settings, account_database):
 class TestSettings:
     @pytest.mark.parametrize(
         "name",
-        ["auth_grpc", "onboarding_grpc", "health_auth_url", "health_onboarding_url", "health_listings_url"],
+        [
+            "auth_grpc",
+            "onboarding_grpc",
+            "listings_grpc",
+            "health_auth_url",
+            "health_onboarding_url",
+            "health_listings_url",
+        ],
     )
     def test_have_no_address_to_fall_back_on(self, settings, name):
         with pytest.raises(ValidationError, match=name):
@@ -77,6 +84,7 @@ class TestCommandLine:
             "CAS_ACCOUNT_REDIS_URL": str(settings.redis_url),
             "CAS_ACCOUNT_AUTH_GRPC": settings.auth_grpc,
             "CAS_ACCOUNT_ONBOARDING_GRPC": settings.onboarding_grpc,
+            "CAS_ACCOUNT_LISTINGS_GRPC": settings.listings_grpc,
             "CAS_ACCOUNT_HEALTH_AUTH_URL": settings.health_auth_url,
             "CAS_ACCOUNT_HEALTH_ONBOARDING_URL": settings.health_onboarding_url,
             "CAS_ACCOUNT_HEALTH_LISTINGS_URL": settings.health_listings_url,

@@ -64,10 +64,6 @@ class TestVisitor:
         assert visit().mark(key) != visit().mark(other)
         assert b"192.0.2.1" not in visit().mark(key)
 
-    def test_with_a_token_is_the_user(self):
-        user_id = uuid4()
-        assert visit(user_id=user_id).mark(b"") == user_id.bytes
-
 
 class TestViews:
     def test_count_once_a_day(self, view):

@@ -48,7 +48,7 @@ SERVICES = (
         name="account",
         rest_port=8102,
         grpc_port=9102,
-        asks=("auth", "onboarding"),
+        asks=("auth", "onboarding", "listings"),
         watches=("auth", "onboarding", "listings"),
     ),
     Service(name="onboarding", rest_port=8103, grpc_port=9103, asks=("account",)),

@@ -9,6 +9,8 @@ import grpc
 import httpx
 from cas.auth.v1 import auth_pb2
 from cas.auth.v1.auth_pb2_grpc import AuthServiceStub
+from cas.listings.v1 import listings_pb2
+from cas.listings.v1.listings_pb2_grpc import ListingsServiceStub
 from cas.onboarding.v1 import onboarding_pb2
 from cas.onboarding.v1.onboarding_pb2_grpc import OnboardingServiceStub
 from redis import Redis
@@ -24,6 +26,7 @@ from cas_kit.rpc import RemoteRefusal, RpcClient, RpcTls
 EXPORT_TIMEOUT = timedelta(seconds=4)
 # Somebody who asks to be forgotten waits for the answers to both.
 INTROSPECTION_TIMEOUT = CLOSING_TIMEOUT = timedelta(seconds=2)
+OWNER_TIMEOUT = timedelta(seconds=2)  # nobody waits but the other messages
 ERASURE_TIMEOUT = timedelta(seconds=5)  # nobody waits but the other messages
 # Somebody who completes an onboarding waits for the first try.
 ROLES_TIMEOUT = timedelta(seconds=1)
@@ -83,6 +86,30 @@ class OnboardingClient(RemotePart):
 
     def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
         super().__init__("onboarding", target, stub=OnboardingServiceStub, messages=onboarding_pb2, tls=tls)
+
+
+class ListingsClient(RemotePart):
+    """The listings service."""
+
+    def __init__(self, target: str, *, tls: RpcTls | None = None) -> None:
+        super().__init__(
+            "listings",
+            target,
+            stub=ListingsServiceStub,
+            messages=listings_pb2,
+            safe_methods=["RefreshOwner"],
+            tls=tls,
+        )
+
+    def refresh_owner(self, *, user_id: UUID, display_name: str, avatar_url: str, version: int) -> None:
+        """Let the user's listings show this name and picture. Safe to repeat; an older version changes nothing.
+
+        :raises Unavailable: it did not answer in time.
+        """
+        request = listings_pb2.RefreshOwnerRequest(
+            user_id=str(user_id), display_name=display_name, avatar_url=avatar_url, version=version
+        )
+        self._rpc.call(self._stub.RefreshOwner, request, timeout=OWNER_TIMEOUT)
 
 
 class AuthClient(RemotePart):

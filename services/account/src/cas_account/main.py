@@ -7,9 +7,10 @@ from importlib.metadata import version
 
 import cas_account
 from cas_account import rest, rpc, tasks
-from cas_account.clients import AuthClient, OnboardingClient, ReadinessProbe, RedisProbe
+from cas_account.clients import AuthClient, ListingsClient, OnboardingClient, ReadinessProbe, RedisProbe
 from cas_account.models import idempotency_keys, outbox_messages
 from cas_account.operations import erasure
+from cas_account.operations.cards import CARD_CHANGED
 from cas_account.operations.health import HealthMonitor, prove_profiles
 from cas_account.operations.own_part import AccountPart
 from cas_account.operations.parts import Part
@@ -41,9 +42,10 @@ def build(settings: Settings) -> Service:
     database = Database(settings, application_name="cas-account")
     auth = AuthClient(settings.auth_grpc, tls=tls)
     onboarding = OnboardingClient(settings.onboarding_grpc, tls=tls)
+    listings = ListingsClient(settings.listings_grpc, tls=tls)
     # Whoever keeps anything about users is one of these.
     limiter = RateLimiter(str(settings.redis_url), prefix="cas-account")
-    parts: Sequence[Part] = (AccountPart(database, limiter), onboarding, auth)
+    parts: Sequence[Part] = (AccountPart(database, limiter), onboarding, listings, auth)
     auth_probe = ReadinessProbe(settings.health_auth_url)
     onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
     listings_probe = ReadinessProbe(settings.health_listings_url)
@@ -59,7 +61,10 @@ def build(settings: Settings) -> Service:
         }
     )
     relay = Relay(
-        database, outbox_messages, tasks.handlers(database, auth, parts), patient=erasure.ERASURE_TOPICS
+        database,
+        outbox_messages,
+        tasks.handlers(database, auth, listings, parts),
+        patient=erasure.ERASURE_TOPICS | {CARD_CHANGED},
     )
     readiness = Readiness()
     return Service(
@@ -110,6 +115,7 @@ def build(settings: Settings) -> Service:
             redis_probe.close,
             auth.close,
             onboarding.close,
+            listings.close,
             database.dispose,
             revoked.close,
         ],

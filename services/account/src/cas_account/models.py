@@ -104,15 +104,19 @@ class Profile(Base):
             last_seen_at=now,
         )
 
-    def recognise(self, identity: Identity, *, now: datetime) -> None:
-        """Take over what a newer token knows: the e-mail, and a name while there is none."""
+    def recognise(self, identity: Identity, *, now: datetime) -> Set[str]:
+        """Take over what a newer token knows: the e-mail, and a name while there is none.
+
+        :returns: the names of the columns that changed.
+        """
         known = {
             "email": identity.email or self.email,
             "email_verified": identity.email_verified if identity.email else self.email_verified,
             "display_name": self.display_name or identity.display_name,
         }
-        self._write(known, now=now)
+        changed = self._write(known, now=now)
         self.last_seen_at = now
+        return changed
 
     def change(self, changes: ProfileChanges, *, now: datetime) -> Set[str]:
         """Write what the owner typed; returns the names of the columns that changed.

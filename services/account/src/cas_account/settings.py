@@ -18,6 +18,7 @@ class Settings(ServiceSettings):
     # Where the others are has no default: whoever forgets to say so would reach something else, or nothing.
     auth_grpc: str
     onboarding_grpc: str
+    listings_grpc: str
 
     # Addresses of pictures that this platform serves itself begin with this.
     media_url: str = "http://localhost:8000/media/"

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from cas_account import metrics
-from cas_account.clients import AuthClient
+from cas_account.clients import AuthClient, ListingsClient
+from cas_account.operations.cards import CARD_CHANGED, find_card
 from cas_account.operations.erasure import (
     CLOSE_USER,
     ERASE_PART,
@@ -19,7 +20,9 @@ from cas_kit.db import Database
 from cas_kit.outbox import Handler, Message
 
 
-def handlers(database: Database, auth: AuthClient, parts: Sequence[Part]) -> dict[str, Handler]:
+def handlers(
+    database: Database, auth: AuthClient, listings: ListingsClient, parts: Sequence[Part]
+) -> dict[str, Handler]:
     """What the relay does with each topic."""
     by_name = {part.name: part for part in parts}
 
@@ -29,6 +32,7 @@ def handlers(database: Database, auth: AuthClient, parts: Sequence[Part]) -> dic
 
     return {
         ROLES_CHANGED: lambda message: send_roles(database, auth, message),
+        CARD_CHANGED: lambda message: send_card(database, listings, message),
         CLOSE_USER: lambda message: close_user(auth, user_id=_user_id(message)),
         ERASE_PART: erase,
     }
@@ -43,6 +47,19 @@ def send_roles(database: Database, auth: AuthClient, message: Message) -> None:
             user_id=profile.id,
             roles=profile.roles,
             active_role=profile.active_role,
+            version=profile.version,
+        )
+
+
+def send_card(database: Database, listings: ListingsClient, message: Message) -> None:
+    """Tell listings the name and picture as they are now; somebody who is gone has none."""
+    with database.autocommit() as connection:
+        profile = find_card(connection, user_id=_user_id(message))
+    if profile is not None:
+        listings.refresh_owner(
+            user_id=profile.id,
+            display_name=profile.display_name,
+            avatar_url=profile.avatar_url or profile.custom_picture_url,
             version=profile.version,
         )
 

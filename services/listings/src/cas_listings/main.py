@@ -34,6 +34,7 @@ def build(settings: Settings) -> Service:
     tls = RpcTls.of(settings)
     database = Database(settings, application_name="cas-listings")
     account = AccountClient(settings.account_grpc, tls=tls)
+    limiter = RateLimiter(str(settings.redis_url), prefix="cas-listings")
     relay = Relay(database, outbox.table, tasks.handlers(database, account), patient=tasks.PATIENT)
     verifier = TokenVerifier(
         issuer=settings.issuer,
@@ -53,12 +54,12 @@ def build(settings: Settings) -> Service:
                 verifier=verifier,
                 account=account,
                 settings=settings,
-                limiter=RateLimiter(str(settings.redis_url), prefix="cas-listings"),
+                limiter=limiter,
                 visitor_keys=VisitorKeys(database),
             ),
             readiness=readiness,
         ),
-        rpc=RpcServer(partial(rpc.register, database=database), tls=tls),
+        rpc=RpcServer(partial(rpc.register, database=database, limiter=limiter), tls=tls),
         readiness=readiness,
         relay=relay,
         background=[Background("revocations", revoked.run)],

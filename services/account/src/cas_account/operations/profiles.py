@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cas_account import repository
 from cas_account.domain.profile import Identity, ProfileChanges, ProfileNotFound, TooManyIds
 from cas_account.models import Profile
+from cas_account.operations.cards import announce_card
 from cas_account.operations.roles import announce_roles
 from cas_kit.errors import Unauthenticated
 
@@ -42,7 +43,7 @@ def welcome(session: Session, *, identity: Identity, agent_id: str, now: datetim
         profile = Profile.of(identity, agent_id=agent_id, now=now)
         repository.add_profile(session, profile)
     else:
-        profile.recognise(identity, now=now)
+        announce_card(session, user_id=profile.id, changed=profile.recognise(identity, now=now))
     return profile
 
 
@@ -79,8 +80,10 @@ def change_profile(
     """
     profile = lock_own_profile(session, user_id=user_id)
     check_version(profile.version)
-    if "active_role" in profile.change(changes, now=now):
+    changed = profile.change(changes, now=now)
+    if "active_role" in changed:
         announce_roles(session, user_id=user_id)
+    announce_card(session, user_id=user_id, changed=changed)
     return profile
 
 

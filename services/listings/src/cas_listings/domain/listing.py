@@ -7,9 +7,10 @@ from typing import TypeAlias
 import cas_taxonomy
 from cas_fields import availability_formats as formats
 from cas_fields.availability import Availability
+from cas_fields.money import to_major
 from cas_fields.reading import Json, Refused, is_blank
 from cas_kit.errors import DomainError, FieldProblem, Kind, ValidationFailed
-from cas_listings.domain.fields import DESCRIPTION, FIELDS, KINDS, LOCATIONS_WITH_A_CITY, TITLE
+from cas_listings.domain.fields import DESCRIPTION, FIELDS, KINDS, LOCATIONS_WITH_A_CITY, MONEY, TITLE
 from cas_listings.domain.roles import Role, role_named
 from cas_listings.domain.states import Status, status_named
 
@@ -61,6 +62,11 @@ class ListingNotFound(DomainError):
     kind = Kind.NOT_FOUND
     code = "listing-not-found"
     sentence = "There is no such listing."
+
+
+class TooManyIds(ValidationFailed):
+    code = "too-many-ids"
+    sentence = "Ask for at most 500 listings at once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,25 @@ def _availability(fields: Fields) -> Fields:
         "availability_windows": said.canonical(timezone=str(fields["timezone"])),
         "availability_slots": [*said.slots()],
     }
+
+
+# ---- answering ----
+
+
+def answered(fields: Fields) -> Fields:
+    """The fields as they are answered: money in major units, no list that is null."""
+    shown = {name: _major(fields[name]) for name in MONEY}
+    packages = fields["pricing_packages"]
+    priced: list[Json] = [_priced(package) for package in packages] if isinstance(packages, list) else []
+    return fields | shown | {"pricing_packages": priced, "unavailability": fields["unavailability"] or []}
+
+
+def _major(amount: Json) -> Json:
+    return to_major(amount) if isinstance(amount, int) else None
+
+
+def _priced(package: Json) -> Json:
+    return package | {"price": _major(package["price"])} if isinstance(package, dict) else None
 
 
 # ---- publishing ----

@@ -44,12 +44,10 @@ class Visit:
         return bool(name) and not any(bot in name for bot in _BOTS) and "prefetch" not in self.purpose.lower()
 
     def mark(self, key: bytes) -> bytes:
-        """What stands for the visitor in the marks of a day: their id, or else a hash that nobody can trace back.
+        """What stands for a visitor without a token in the marks of a day: a hash that nobody can trace back.
 
         :param key: of the day; who has it no more cannot try addresses out.
         """
-        if self.user_id is not None:
-            return self.user_id.bytes
         told = f"{self.address}\n{self.user_agent}".encode("utf-8", "surrogateescape")
         return hmac.digest(key, told, "sha256")
 

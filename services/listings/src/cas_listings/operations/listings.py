@@ -1,6 +1,6 @@
 """Listings: made, changed, copied and removed by their owner, read by everybody once published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from cas_listings import repository
-from cas_listings.domain.listing import Changes, Fields, ListingNotFound, new_fields
+from cas_listings.domain.listing import Changes, Fields, ListingNotFound, TooManyIds, new_fields
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import acting_role
 from cas_listings.domain.slug import slugs
@@ -17,6 +17,8 @@ from cas_listings.domain.states import Action, Status, action_to
 from cas_listings.models import ServiceListing
 from cas_listings.operations.owners import look_for_owner
 from cas_listings.operations.search_index import keep_findable
+
+MOST_LISTINGS = 500
 
 CheckVersion = Callable[[int | None], None]
 """Holds the stored version (None: nothing stored) against the one the caller knows; raises `VersionMismatch`."""
@@ -50,6 +52,26 @@ def get_listing_by_slug(connection: Connection, *, slug: str, viewer: UUID | Non
     if listing is None:
         raise ListingNotFound
     return listing
+
+
+def get_any_listing(connection: Connection, *, listing_id: UUID) -> ServiceListing:
+    """A listing, whosever it is and in whatever state: for other services.
+
+    :raises ListingNotFound: there is none.
+    """
+    for listing in repository.list_any(connection, listing_ids=[listing_id]):
+        return listing
+    raise ListingNotFound
+
+
+def list_any_listings(connection: Connection, *, listing_ids: Sequence[UUID]) -> Sequence[ServiceListing]:
+    """The same for several; unknown ids are left out.
+
+    :raises TooManyIds: more than 500 were asked for.
+    """
+    if len(listing_ids) > MOST_LISTINGS:
+        raise TooManyIds
+    return repository.list_any(connection, listing_ids=listing_ids)
 
 
 def create_listing(

@@ -38,7 +38,7 @@ def keep_findable(session: Session, listing: ServiceListing) -> None:
 
 def index_later(session: Session, *, owner: UUID) -> None:
     """Have all outdated listings of an owner indexed once this transaction is durable."""
-    outbox.add(session, topic=LISTINGS_OUTDATED, payload={"owner": str(owner)})
+    outbox.add(session, topic=LISTINGS_OUTDATED, payload={"user_id": str(owner)})
 
 
 def index_outdated(database: Database, *, owner: UUID | None = None) -> int:

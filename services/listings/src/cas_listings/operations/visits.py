@@ -10,6 +10,8 @@ from cas_kit.db import Database
 from cas_listings import repository
 from cas_listings.domain.listing import ListingNotFound
 from cas_listings.domain.visits import Count, Counted, OwnListing, Visit
+from cas_listings.operations.erasure import hold_user
+from cas_listings.repository import Reader
 
 MARKS_KEPT = timedelta(days=90)  # docs/spec/domain.md 6.8
 KEYS_KEPT = timedelta(days=1)  # a request that began before midnight may end after it
@@ -41,16 +43,16 @@ def count_view(
     Safe to repeat.
 
     :raises ListingNotFound: there is none, or it is not published.
+    :raises Unauthenticated: the visitor was erased after the token was issued.
     """
     day = now.date()
-    visitor = visit.mark(keys.of(day) if visit.user_id is None else b"")
-    with database.autocommit() as connection:
-        count = repository.count_visit(
-            connection, counted=Counted.VIEW, listing_id=listing_id, visit=visit, visitor=visitor, day=day
-        )
-    if count is None:
-        raise ListingNotFound
-    return count
+    if visit.user_id is None:
+        visitor = visit.mark(keys.of(day))
+        with database.autocommit() as connection:
+            return _count(connection, Counted.VIEW, listing_id, visit, visitor, day=day)
+    with database.transaction() as session:
+        hold_user(session, user_id=visit.user_id)
+        return _count(session, Counted.VIEW, listing_id, visit, visit.user_id.bytes, day=day)
 
 
 def count_inquiry(session: Session, *, listing_id: UUID, user_id: UUID, visit: Visit, now: datetime) -> Count:
@@ -59,18 +61,20 @@ def count_inquiry(session: Session, *, listing_id: UUID, user_id: UUID, visit: V
     :raises ListingNotFound: there is none, or it is not published.
     :raises OwnListing: it is theirs.
     """
+    count = _count(session, Counted.INQUIRY, listing_id, visit, user_id.bytes, day=now.date())
+    if count.owner == user_id:
+        raise OwnListing
+    return count
+
+
+def _count(
+    reader: Reader, counted: Counted, listing_id: UUID, visit: Visit, visitor: bytes, *, day: date
+) -> Count:
     count = repository.count_visit(
-        session,
-        counted=Counted.INQUIRY,
-        listing_id=listing_id,
-        visit=visit,
-        visitor=user_id.bytes,
-        day=now.date(),
+        reader, counted=counted, listing_id=listing_id, visit=visit, visitor=visitor, day=day
     )
     if count is None:
         raise ListingNotFound
-    if count.owner == user_id:
-        raise OwnListing
     return count
 
 

@@ -4,7 +4,7 @@ Reads are built once at import, run in autocommit and return entities that belon
 somebody is asked for together with its owner: another person's draft is not found.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -46,7 +46,9 @@ from cas_listings.models import (
     ListingSlug,
     ServiceListing,
     VisitorKey,
+    idempotency_keys,
     listing_search,
+    outbox,
 )
 
 _listings = cast("Table", ServiceListing.__table__)
@@ -58,6 +60,8 @@ _visitor_keys = cast("Table", VisitorKey.__table__)
 Reader = Connection | Session
 
 _HOLD_NAME = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
+_LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+AT_ONCE = 200  # rows of an export in memory
 _SHOWN_FIRST = (Status.PUBLISHED, Status.DRAFT, Status.UNPUBLISHED, Status.ARCHIVED)
 
 _OWN = _listings.c.profile_id == bindparam("viewer")
@@ -85,6 +89,12 @@ def find_listing_by_slug(connection: Connection, *, slug: str, viewer: UUID | No
         if row is not None:
             return ServiceListing(**row)
     return None
+
+
+def list_any(connection: Connection, *, listing_ids: Sequence[UUID]) -> list[ServiceListing]:
+    """Listings by id, whosever they are and in whatever state: for other services."""
+    found = select(_listings).where(_listings.c.id.in_(listing_ids))
+    return [ServiceListing(**row) for row in connection.execute(found).mappings()]
 
 
 # ---- somebody's own ----
@@ -174,6 +184,59 @@ def hold_user(session: Session, *, user_id: UUID) -> None:
 def is_erased(reader: Reader, *, user_id: UUID) -> bool:
     """Whether the user is gone."""
     return bool(reader.execute(select(exists().where(ErasedUser.user_id == user_id))).scalar_one())
+
+
+def lock_user(session: Session, *, user_id: UUID) -> None:
+    """Wait until nothing of the user is being saved, and let nothing be until the transaction ends."""
+    session.execute(_LOCK_NAME, {"name": _user_lock(user_id)})
+
+
+def add_erased_user(session: Session, *, user_id: UUID, erased_at: datetime) -> None:
+    """Remember that the user is gone."""
+    session.add(ErasedUser(user_id=user_id, erased_at=erased_at))
+    session.flush()
+
+
+def delete_everything_of(session: Session, *, user_id: UUID) -> int:
+    """Remove what holds data of the user; returns how many rows that were. The audit log stays."""
+    owned = (
+        delete(_listings).where(_listings.c.profile_id == user_id),
+        delete(_slugs).where(_slugs.c.profile_id == user_id),
+        delete(_marks).where(_marks.c.visitor == user_id.bytes),
+        delete(outbox.table).where(outbox.table.c.payload["user_id"].astext == str(user_id)),
+        delete(idempotency_keys).where(idempotency_keys.c.user_id == user_id),
+    )
+    return sum(cast("CursorResult[object]", session.execute(statement)).rowcount for statement in owned)
+
+
+# ---- everything of a user ----
+
+
+def export_listings(session: Session, *, owner: UUID) -> Iterator[ServiceListing]:
+    """All listings of a user, the oldest first; read in portions."""
+    own = select(ServiceListing).where(ServiceListing.profile_id == owner)
+    ordered = own.order_by(ServiceListing.created_at, ServiceListing.id)
+    yield from session.scalars(ordered.execution_options(yield_per=AT_ONCE))
+
+
+def list_slugs(session: Session, *, listing_id: UUID) -> list[str]:
+    """The slugs the public has seen of a listing."""
+    seen = select(ListingSlug.slug).where(ListingSlug.listing_id == listing_id).order_by(ListingSlug.slug)
+    return list(session.scalars(seen))
+
+
+def list_activity(session: Session, *, user_id: UUID) -> Iterator[AuditEntry]:
+    """What the user did, the oldest first; read in portions."""
+    entries = select(AuditEntry).where(AuditEntry.actor_id == user_id)
+    ordered = entries.order_by(AuditEntry.created_at, AuditEntry.id)
+    yield from session.scalars(ordered.execution_options(yield_per=AT_ONCE))
+
+
+def list_marks(session: Session, *, user_id: UUID) -> Iterator[ListingMark]:
+    """Where the user was counted as a visitor, the oldest first; read in portions."""
+    marks = select(ListingMark).where(ListingMark.visitor == user_id.bytes)
+    ordered = marks.order_by(ListingMark.day, ListingMark.listing_id, ListingMark.counted)
+    yield from session.scalars(ordered.execution_options(yield_per=AT_ONCE))
 
 
 def _user_lock(user_id: UUID) -> str:

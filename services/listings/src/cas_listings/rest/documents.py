@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
-from cas_fields.money import to_major
-from cas_fields.reading import Json, Schema
-from cas_listings.domain.fields import FIELDS, MONEY
-from cas_listings.domain.listing import EXPERIENCE_ALIAS, publish_problems
+from cas_fields.reading import Schema
+from cas_listings.domain.fields import FIELDS
+from cas_listings.domain.listing import EXPERIENCE_ALIAS, answered, publish_problems
 from cas_listings.domain.postcode import postcode_area
 from cas_listings.domain.roles import ROLE_NAMES
 from cas_listings.domain.states import Action, Status
@@ -40,7 +39,7 @@ def public_document(listing: ServiceListing) -> Document:
         "profile_id": listing.profile_id,
         "created_as_role": listing.created_as_role,
         "status": listing.status,
-        **{name: _shown(listing, name) for name in FIELDS if name not in _PRIVATE},
+        **{name: value for name, value in answered(listing.fields).items() if name not in _PRIVATE},
         EXPERIENCE_ALIAS: listing.teaching_experience,
         "availability_windows": listing.availability_windows,
         "availability_slots": listing.availability_slots,
@@ -74,15 +73,6 @@ def pictures(listing: ServiceListing) -> Document:
     """The pictures of a listing: none can be uploaded yet."""
     del listing
     return {"images": [], "image_details": []}
-
-
-def _shown(listing: ServiceListing, name: str) -> Json:
-    value: Json = getattr(listing, name)
-    if name in MONEY:
-        return to_major(value) if isinstance(value, int) else None
-    if name == "pricing_packages":
-        return [package | {"price": to_major(package["price"])} for package in listing.pricing_packages]
-    return [] if name == "unavailability" and value is None else value
 
 
 # ---- OpenAPI ----
