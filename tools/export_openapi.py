@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 SERVICES = ("auth", "account", "onboarding", "listings")
@@ -22,6 +23,7 @@ SETTINGS = {
     "HEALTH_AUTH_URL": "http://127.0.0.1:1",
     "HEALTH_ONBOARDING_URL": "http://127.0.0.1:1",
     "HEALTH_LISTINGS_URL": "http://127.0.0.1:1",
+    "STORAGE_URL": Path(tempfile.gettempdir()).as_uri(),
     "LOG_LEVEL": "ERROR",
 }
 

@@ -71,4 +71,4 @@ def test_every_service_is_named_after_its_owner(kong: KongFile) -> None:
 def test_a_service_says_who_may_call(kong: KongFile) -> None:
     for service in kong.services:
         who = "public" if service.token is None else "protected" if service.token.needs_user else "admin"
-        assert service.name.partition("-")[2] == who
+        assert service.name.rpartition("-")[2] == who

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+from cas_kit.testing.photos import photo
+
 
 class Access(StrEnum):
     PUBLIC = "public"
@@ -23,6 +25,7 @@ class Row:
     """What happens to whom.
 
     :param ok: what whoever is let in gets; also 4xx, when the request goes no further for another reason.
+    :param file: a picture instead of a JSON body.
     :param thing: the parameter of the path that names something which has an owner; where the operation is public,
         something that the owner has not published.
     :param other: what another person's thing gets, `missing` what none gets.
@@ -35,6 +38,7 @@ class Row:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    file: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     thing: str | None = None
     other: int = 404
@@ -44,6 +48,12 @@ class Row:
 
     def request(self) -> dict[str, Any]:
         """What `httpx.request` needs beside method and address; every call has an e-mail address of its own."""
+        if self.file is not None:
+            return {
+                "params": self.query,
+                "content": self.file,
+                "headers": {**self.headers, "Content-Type": "image/png"},
+            }
         body = json.dumps(self.body).replace(NOBODY, f"{uuid4().hex}@example.com")
         return {"params": self.query, "json": json.loads(body), "headers": {**self.headers}}
 
@@ -66,6 +76,7 @@ def admin(**request: Any) -> Row:
 
 NOBODY = "nobody@example.com"  # another one in each request: attempts are counted by address
 TUTOR = {"role_type": "tutor"}
+PICTURE = photo(".png")
 NOTHING = "00000000-0000-4000-8000-000000000000"
 
 AUTH = {
@@ -127,6 +138,15 @@ AUTH = {
 ACCOUNT = {
     "GET /api/health": public(),
     "GET /api/taxonomy": public(query={"kind": "levels"}, program=401),
+    "GET /api/profiles/{profile_id}": public(path={"profile_id": NOTHING}, ok=404, program=401),
+    "GET /media/profiles/{owner}/{digest}/{name}": public(
+        path={"owner": NOTHING, "digest": "0" * 64, "name": "400.webp"}, ok=404
+    ),
+    "POST /api/account/avatar": own(file=PICTURE),
+    "POST /api/account/cover": own(file=PICTURE),
+    "POST /api/avatar/upload": own(query={"filename": "me.png"}, file=PICTURE),
+    "DELETE /api/account/avatar": own(),
+    "DELETE /api/account/cover": own(),
     "GET /api/profile": own(),
     "POST /api/profile": own(body={"city": "Leeds"}),
     "PATCH /api/profile": own(body={"city": "York"}),

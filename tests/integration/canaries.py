@@ -9,6 +9,7 @@ from psycopg import sql
 from redis import Redis
 from tests.integration.person import Person
 
+from cas_kit.testing.photos import tagged
 from cas_local.stack import Stack
 
 REDIS_DATABASES = 16
@@ -93,7 +94,7 @@ class Canaries:
 
     def _tell_account(self, person: Person) -> None:
         texts = ("first_name", "last_name", "bio", "categories", "achievements", "country", "city")
-        links = ("avatar_url", "custom_picture_url", "cover_photo_url")
+        links = ("avatar_url", "custom_picture_url")
         profile = {
             **{name: self.text(name) for name in texts},
             **{name: self.address(name) for name in links},
@@ -101,6 +102,9 @@ class Canaries:
         }
         headers = {"Idempotency-Key": self.word}
         assert person.http.post("/api/profile", json=profile, headers=headers).status_code == 200
+        cover = tagged(fields={"exif-ifd0-Artist": self.word})
+        sent = person.http.post("/api/account/cover", files={"file": (self.word, cover)})
+        assert sent.status_code == 200, sent.text
         for role in ("tutor", "client", "agent"):
             template = self._template(role)
             answer = person.http.patch(

@@ -24,10 +24,12 @@ from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
 from cas_kit.db import Database
 from cas_kit.errors import DomainError, ValidationFailed
+from cas_kit.images import ImageProcessor
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
 from cas_kit.rpc import RpcServer
+from cas_kit.storage import Storage
 from cas_kit.testing.plugin import empty_tables
 from cas_kit.tokens import TokenVerifier
 
@@ -36,10 +38,11 @@ NOWHERE = "http://127.0.0.1:1/"
 
 
 @pytest.fixture(scope="session")
-def settings(make_settings) -> Settings:
+def settings(make_settings, tmp_path_factory) -> Settings:
     return make_settings(
         Settings,
         service="account",
+        storage_url=tmp_path_factory.mktemp("files").as_uri(),
         database_pool_size=16,
         auth_grpc="127.0.0.1:1",
         onboarding_grpc="127.0.0.1:1",
@@ -185,14 +188,27 @@ def limiter(redis_server) -> RateLimiter:
 
 
 @pytest.fixture
-def parts(database, limiter, auth, onboarding, listings) -> tuple[Part, ...]:
-    """Everybody who keeps anything about users."""
-    return (AccountPart(database, limiter), onboarding, listings, auth)
+def storage(settings, tmp_path) -> Storage:
+    """A folder of this test's own."""
+    return Storage.of(settings.model_copy(update={"storage_url": (tmp_path / "files").as_uri()}))
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[ImageProcessor]:
+    processor = ImageProcessor()
+    yield processor
+    processor.close()
 
 
 @pytest.fixture
-def relay(database, auth, listings, parts) -> Relay:
-    handlers = tasks.handlers(database, auth, listings, parts)
+def parts(database, limiter, storage, auth, onboarding, listings) -> tuple[Part, ...]:
+    """Everybody who keeps anything about users."""
+    return (AccountPart(database, limiter, storage), onboarding, listings, auth)
+
+
+@pytest.fixture
+def relay(database, auth, listings, storage, parts) -> Relay:
+    handlers = tasks.handlers(database, auth, listings, storage, parts)
     return Relay(database, outbox_messages, handlers, patient=ERASURE_TOPICS)
 
 
@@ -203,7 +219,7 @@ def revoked() -> set[str]:
 
 
 @pytest.fixture
-def app(database, issuer, settings, parts, limiter, auth, revoked):
+def app(database, issuer, settings, parts, limiter, auth, revoked, storage, images):
     """The REST application with this test's own keys; nothing was called before."""
     monitor = HealthMonitor({"database": database.ping})
     yield create_app(
@@ -221,6 +237,8 @@ def app(database, issuer, settings, parts, limiter, auth, revoked):
             limiter=limiter,
             parts=parts,
             sessions=auth,
+            storage=storage,
+            images=images,
         ),
         readiness=Readiness(),
         render_error=rest.render_error,

@@ -147,7 +147,7 @@ class TestOnboarding:
 
 
 class TestErasure:
-    def test_wins_against_calls_that_would_create_the_user_again(self, database, limiter, now):
+    def test_wins_against_calls_that_would_create_the_user_again(self, database, limiter, storage, now):
         for _ in range(10):
             user_id = uuid4()
             identity = Identity(user_id=user_id, email="a@example.com", email_verified=False, display_name="")
@@ -170,7 +170,7 @@ class TestErasure:
             def erase(user_id=user_id):
                 with database.transaction() as session:
                     begin_erasure(session, user_id=user_id, parts=["account"], now=now)
-                AccountPart(database, limiter).erase_user(user_id)
+                AccountPart(database, limiter, storage).erase_user(user_id)
 
             in_threads(call, erase, complete, call)
             assert count(database, Profile) == count(database, RoleDetails) == 0

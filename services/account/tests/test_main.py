@@ -82,6 +82,7 @@ class TestCommandLine:
         environment = {
             "CAS_ACCOUNT_DATABASE_URL": settings.database_url.get_secret_value(),
             "CAS_ACCOUNT_REDIS_URL": str(settings.redis_url),
+            "CAS_ACCOUNT_STORAGE_URL": settings.storage_url,
             "CAS_ACCOUNT_AUTH_GRPC": settings.auth_grpc,
             "CAS_ACCOUNT_ONBOARDING_GRPC": settings.onboarding_grpc,
             "CAS_ACCOUNT_LISTINGS_GRPC": settings.listings_grpc,

@@ -23,7 +23,7 @@ from cas_local.terminal import LogFollower, table
 WATCH_SECONDS = 0.1
 STOP_SECONDS = 120.0
 # Everything a stack makes in its folder.
-DATA = ("cas-local.log", "lock", "logs", "postgres", "redis", "secrets.json", "stack.json")
+DATA = ("cas-local.log", "files", "lock", "logs", "postgres", "redis", "secrets.json", "stack.json")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

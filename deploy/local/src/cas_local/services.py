@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cas_local.ports import HOST, Ports
 from cas_local.process import installed
@@ -22,6 +23,7 @@ class Service:
     keys: tuple[str, ...] = ()  # settings that are 32 secret bytes
     worker: bool = False  # whether it has one, as another process
     mails: bool = False  # whether it sends any
+    files: bool = False  # whether it keeps any
     program: tuple[str, ...] = ()  # instead of the command cas-<name>
 
     @property
@@ -48,6 +50,7 @@ SERVICES = (
         name="account",
         rest_port=8102,
         grpc_port=9102,
+        files=True,
         asks=("auth", "onboarding", "listings"),
         watches=("auth", "onboarding", "listings"),
     ),
@@ -78,6 +81,15 @@ def mail_settings(service: Service, ports: Ports) -> dict[str, str]:
         "MAIL_SENDER": "no-reply@cas.test",
     }
     return {service.prefix + name: value for name, value in settings.items()} if service.mails else {}
+
+
+def file_settings(service: Service, ports: Ports, folder: Path) -> dict[str, str]:
+    """Give the settings which say where a service keeps its files and where browsers find them, under full names."""
+    settings = {
+        "STORAGE_URL": (folder / service.name).as_uri(),
+        "MEDIA_URL": f"http://localhost:{ports.gateway}/media/",
+    }
+    return {service.prefix + name: value for name, value in settings.items()} if service.files else {}
 
 
 def environment_of(

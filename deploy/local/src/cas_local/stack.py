@@ -17,7 +17,7 @@ from cas_local.postgres import PostgresServer
 from cas_local.process import Process
 from cas_local.provision import provision
 from cas_local.redis import RedisServer
-from cas_local.services import SERVICES, Service, environment_of, health_url, mail_settings
+from cas_local.services import SERVICES, Service, environment_of, file_settings, health_url, mail_settings
 from cas_local.settings import inherited
 from cas_local.worker import Worker
 
@@ -185,6 +185,7 @@ class Stack:
         database_urls = provision(self.postgres.url(), self.credentials.database_passwords)
         return {
             service.name: mail_settings(service, self.ports)
+            | file_settings(service, self.ports, self.data / "files")
             | inherited(service.prefix)
             | environment_of(
                 service,

@@ -18,6 +18,7 @@ from cas_account.rest.caller import AccountDependencies
 from cas_account.settings import Settings
 from cas_kit.db import Database
 from cas_kit.idempotency import forget_old_keys
+from cas_kit.images import ImageProcessor
 from cas_kit.jwks import JwksCache
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
@@ -25,6 +26,7 @@ from cas_kit.rest import Readiness, create_app
 from cas_kit.revocations import RevokedSessions
 from cas_kit.rpc import RpcServer, RpcTls
 from cas_kit.service import Background, Periodic, Service, run_command
+from cas_kit.storage import Storage
 from cas_kit.tokens import TokenVerifier
 
 WATCH_EVERY = timedelta(seconds=5)
@@ -43,9 +45,11 @@ def build(settings: Settings) -> Service:
     auth = AuthClient(settings.auth_grpc, tls=tls)
     onboarding = OnboardingClient(settings.onboarding_grpc, tls=tls)
     listings = ListingsClient(settings.listings_grpc, tls=tls)
-    # Whoever keeps anything about users is one of these.
     limiter = RateLimiter(str(settings.redis_url), prefix="cas-account")
-    parts: Sequence[Part] = (AccountPart(database, limiter), onboarding, listings, auth)
+    storage = Storage.of(settings)
+    images = ImageProcessor(at_once=settings.pictures_at_once)
+    # Whoever keeps anything about users is one of these.
+    parts: Sequence[Part] = (AccountPart(database, limiter, storage), onboarding, listings, auth)
     auth_probe = ReadinessProbe(settings.health_auth_url)
     onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
     listings_probe = ReadinessProbe(settings.health_listings_url)
@@ -58,12 +62,13 @@ def build(settings: Settings) -> Service:
             "listings": listings_probe.check,
             "database": database.ping,
             "redis": redis_probe.check,
+            "storage": storage.check,
         }
     )
     relay = Relay(
         database,
         outbox_messages,
-        tasks.handlers(database, auth, listings, parts),
+        tasks.handlers(database, auth, listings, storage, parts),
         patient=erasure.ERASURE_TOPICS | {CARD_CHANGED},
     )
     readiness = Readiness()
@@ -87,6 +92,8 @@ def build(settings: Settings) -> Service:
                 limiter=limiter,
                 parts=parts,
                 sessions=auth,
+                storage=storage,
+                images=images,
             ),
             readiness=readiness,
             render_error=rest.render_error,
@@ -109,6 +116,7 @@ def build(settings: Settings) -> Service:
         prepare=revoked.catch_up,
         close=[
             health.close,
+            images.close,
             auth_probe.close,
             onboarding_probe.close,
             listings_probe.close,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.attributes import flag_modified
 
 from cas_account.domain.erasure import Receipt
+from cas_account.domain.pictures import PLACES, PicturePlace, shows
 from cas_account.domain.profile import (
     BIO_LENGTH,
     Identity,
@@ -135,7 +136,30 @@ class Profile(Base):
             if changes.active_role not in self.roles:
                 raise RoleNotHeld
             values = values | {"active_role": changes.active_role.value}
-        return self._write(values, now=now)
+        return self._write(self._with_avatar_gone(values), now=now)
+
+    def _with_avatar_gone(self, values: Values) -> Values:
+        """An uploaded picture stands in two columns: whoever clears the one that counts means both."""
+        uploaded = shows(self.custom_picture_url, self.avatar_storage_path)
+        if uploaded and values.get("avatar_url") == "" and self.avatar_url == self.custom_picture_url:
+            return {"custom_picture_url": "", **values}
+        return values
+
+    def show(self, place: PicturePlace, *, url: str, path: str, now: datetime) -> Mapping[str, str]:
+        """Show another picture, or none; returns the files that this one no longer shows, as `release` does."""
+        before: str = getattr(self, place.path_column)
+        self._write({**dict.fromkeys(place.url_columns, url), place.path_column: path}, now=now)
+        return {place.name: before} if before not in {"", path} else {}
+
+    def release(self) -> Mapping[str, str]:
+        """Forget the files that no address of this profile shows any more; returns them by the name of the picture."""
+        released: dict[str, str] = {}
+        for place in PLACES:
+            path: str = getattr(self, place.path_column)
+            if path and not any(shows(getattr(self, column), path) for column in place.url_columns):
+                setattr(self, place.path_column, "")
+                released[place.name] = path
+        return released
 
     def complete_onboarding(self, role: Role, *, bio: str, completed_at: datetime, now: datetime) -> bool:
         """Hold this role, active from now on, its onboarding stamped; says whether the role is a new one.

@@ -4,11 +4,11 @@ Reads of the hot paths are built once at import, run in autocommit and return en
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, CursorResult, bindparam, delete, func, select
+from sqlalchemy import Connection, CursorResult, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -32,6 +32,23 @@ ENTRIES_AT_ONCE = 1_000
 # Nobody sees a profile that is being erased, its owner included.
 _SEEN = Profile.erasing_at.is_(None)
 _PROFILE = select(Profile.__table__).where(Profile.id == bindparam("user_id"), _SEEN)
+# Exactly what everybody may know (docs/spec/domain.md 3.3).
+_PUBLIC = select(
+    Profile.id,
+    Profile.display_name,
+    Profile.avatar_url,
+    Profile.custom_picture_url,
+    Profile.cover_photo_url,
+    Profile.bio,
+    Profile.achievements,
+    Profile.categories,
+    Profile.roles,
+    Profile.active_role,
+    Profile.created_at,
+).where(Profile.id == bindparam("user_id"), _SEEN)
+_PICTURES = select(Profile.avatar_storage_path, Profile.cover_storage_path).where(
+    Profile.id == bindparam("user_id")
+)
 _CARDS = select(
     Profile.id,
     Profile.display_name,
@@ -71,6 +88,18 @@ def list_cards(connection: Connection, *, user_ids: Sequence[UUID]) -> list[Prof
     """Profiles with nothing but what other services may know."""
     rows = connection.execute(_CARDS, {"user_ids": user_ids}).mappings()
     return [Profile(**row) for row in rows]
+
+
+def find_public_profile(connection: Connection, *, user_id: UUID) -> Profile | None:
+    """A profile with nothing but what everybody may know."""
+    row = connection.execute(_PUBLIC, {"user_id": user_id}).mappings().one_or_none()
+    return Profile(**row) if row else None
+
+
+def list_picture_paths(connection: Connection, *, user_id: UUID) -> list[str]:
+    """The prefixes of the files that this user's profile shows; none when it is gone."""
+    row = connection.execute(_PICTURES, {"user_id": user_id}).one_or_none()
+    return [path for path in row or () if path]
 
 
 def lock_user(session: Session, *, user_id: UUID) -> None:
@@ -132,6 +161,29 @@ def list_activity(session: Session, *, user_id: UUID) -> Iterator[AuditEntry]:
     """What the user did, the oldest first; read in portions."""
     found = select(AuditEntry).where(AuditEntry.actor == user_id).order_by(AuditEntry.at, AuditEntry.id)
     yield from session.scalars(found.execution_options(yield_per=ENTRIES_AT_ONCE))
+
+
+# ---- messages about files ----
+
+
+def lock_messages(session: Session, *, topic: str, path: str) -> Sequence[Row[UUID, int, datetime | None]]:
+    """Id, attempts and `parked_at` of the messages about these files; nobody claims one until the transaction ends."""
+    columns = outbox_messages.c
+    about = (columns.topic == topic) & (columns.payload["path"].astext == path)
+    found = select(columns.id, columns.attempts, columns.parked_at).where(about).order_by(columns.id)
+    return session.execute(found.with_for_update()).all()
+
+
+def postpone_messages(session: Session, *, message_ids: Collection[UUID], wait: timedelta) -> None:
+    session.execute(
+        update(outbox_messages)
+        .where(outbox_messages.c.id.in_(message_ids))
+        .values(next_attempt_at=func.now() + wait)
+    )
+
+
+def delete_message(session: Session, *, message_id: UUID) -> None:
+    session.execute(delete(outbox_messages).where(outbox_messages.c.id == message_id))
 
 
 # ---- completions, erasure, audit ----

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cas_kit.settings import ServiceSettings
+from cas_kit.settings import StorageSettings
 
 
-class Settings(ServiceSettings):
+class Settings(StorageSettings):
     """Read from `CAS_ACCOUNT_...`."""
 
     model_config = SettingsConfigDict(env_prefix="CAS_ACCOUNT_")
@@ -22,6 +23,9 @@ class Settings(ServiceSettings):
 
     # Addresses of pictures that this platform serves itself begin with this.
     media_url: str = "http://localhost:8000/media/"
+
+    # How many uploads are decoded at once: each takes a processor, and 768 MB at most.
+    pictures_at_once: int = Field(default=2, ge=1)
 
     # What /api/health asks of the other core services.
     health_auth_url: str

@@ -14,14 +14,21 @@ from cas_account.operations.erasure import (
     erase_part,
     measure_erasures,
 )
+from cas_account.operations.files import REMOVE_UNUSED
 from cas_account.operations.parts import Part
+from cas_account.operations.pictures import remove_unused
 from cas_account.operations.roles import ROLES_CHANGED, find_roles
 from cas_kit.db import Database
 from cas_kit.outbox import Handler, Message
+from cas_kit.storage import Storage
 
 
 def handlers(
-    database: Database, auth: AuthClient, listings: ListingsClient, parts: Sequence[Part]
+    database: Database,
+    auth: AuthClient,
+    listings: ListingsClient,
+    storage: Storage,
+    parts: Sequence[Part],
 ) -> dict[str, Handler]:
     """What the relay does with each topic."""
     by_name = {part.name: part for part in parts}
@@ -35,6 +42,7 @@ def handlers(
         CARD_CHANGED: lambda message: send_card(database, listings, message),
         CLOSE_USER: lambda message: close_user(auth, user_id=_user_id(message)),
         ERASE_PART: erase,
+        REMOVE_UNUSED: lambda message: remove_files(database, storage, message),
     }
 
 
@@ -62,6 +70,11 @@ def send_card(database: Database, listings: ListingsClient, message: Message) ->
             avatar_url=profile.avatar_url or profile.custom_picture_url,
             version=profile.version,
         )
+
+
+def remove_files(database: Database, storage: Storage, message: Message) -> None:
+    """Remove files unless a profile shows them now."""
+    remove_unused(database, storage, path=message.payload["path"])
 
 
 def watch_erasures(database: Database) -> None:

@@ -12,6 +12,7 @@ from cas_account import repository
 from cas_account.domain.profile import Identity, ProfileChanges, ProfileNotFound, TooManyIds
 from cas_account.models import Profile
 from cas_account.operations.cards import announce_card
+from cas_account.operations.files import release_files
 from cas_account.operations.roles import announce_roles
 from cas_kit.errors import Unauthenticated
 
@@ -58,6 +59,17 @@ def get_own_profile(connection: Connection, *, user_id: UUID) -> Profile:
     return profile
 
 
+def get_public_profile(connection: Connection, *, user_id: UUID) -> Profile:
+    """What everybody may know of one user.
+
+    :raises ProfileNotFound: there is no such profile, or it is hidden.
+    """
+    profile = repository.find_public_profile(connection, user_id=user_id)
+    if profile is None:
+        raise ProfileNotFound
+    return profile
+
+
 def lock_own_profile(session: Session, *, user_id: UUID) -> Profile:
     """The caller's profile, held until the transaction ends.
 
@@ -81,6 +93,7 @@ def change_profile(
     profile = lock_own_profile(session, user_id=user_id)
     check_version(profile.version)
     changed = profile.change(changes, now=now)
+    release_files(session, user_id=user_id, released=profile.release(), now=now)
     if "active_role" in changed:
         announce_roles(session, user_id=user_id)
     announce_card(session, user_id=user_id, changed=changed)

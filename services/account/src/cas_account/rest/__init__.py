@@ -2,13 +2,28 @@
 
 from fastapi import Request, Response
 
-from cas_account.rest import erasure, export, health, professional_info, profile, taxonomy
+from cas_account.domain.pictures import AREA
+from cas_account.rest import (
+    erasure,
+    export,
+    health,
+    pictures,
+    professional_info,
+    profile,
+    public_profile,
+    taxonomy,
+)
 from cas_kit.errors import DomainError, Kind, ValidationFailed
+from cas_kit.media import media_router
 from cas_kit.problems import problem_response
 from cas_kit.rest import route_template
 
 ROUTERS = (
     profile.routes,
+    public_profile.routes,
+    pictures.routes,
+    pictures.removals,
+    media_router(AREA),
     professional_info.routes,
     export.routes,
     erasure.routes,

@@ -19,8 +19,10 @@ from cas_account.operations.parts import Part
 from cas_account.operations.profiles import new_agent_id, welcome
 from cas_kit.db import Database
 from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
+from cas_kit.images import ImageProcessor
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
+from cas_kit.storage import Storage
 from cas_kit.tokens import CACHED_TOKENS, Principal
 
 
@@ -51,6 +53,8 @@ class AccountDependencies(Dependencies):
     limiter: RateLimiter
     parts: Sequence[Part]
     sessions: Sessions
+    storage: Storage
+    images: ImageProcessor
     welcomed: WelcomedTokens = field(default_factory=WelcomedTokens)
 
 

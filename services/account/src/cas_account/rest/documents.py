@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
+from cas_account.domain.pictures import PicturePlace
 from cas_account.domain.professional_info_fields import FIELDS
 from cas_account.domain.profile import readers
 from cas_account.domain.roles import ROLE_NAMES
@@ -58,29 +59,71 @@ WRITES: Answers = {
 
 _OWN_FIELDS: dict[str, Schema] = {name: read.schema for name, read in readers(media_url="").items()}
 PROFILE_CHANGES = objects({**_OWN_FIELDS, "full_name": _TEXT, "active_role": _ROLE})
-PROFILE = objects(
-    {
-        "id": _UUID,
-        "email": _TEXT,
-        "email_verified": _FLAG,
-        "phone_verified": _FLAG,
-        **dict.fromkeys(_OWN_FIELDS, _TEXT),
-        "preferences": {"type": "object"},
-        "roles": _TEXTS,
-        "active_role": {"type": ["string", "null"]},
-        "onboarding_completed": {"type": "object", "additionalProperties": _INSTANT},
-        "agent_id": _TEXT,
-        "version": _VERSION,
-        "created_at": _INSTANT,
-        "updated_at": _INSTANT,
-        "last_seen_at": _INSTANT,
-        "full_name": _TEXT,
-        "role": {"type": ["string", "null"]},
-        "profile_completed": _FLAG,
-        "completeness": objects({"score": _SCORE, "missing": _TEXTS}),
-    }
-)
+_PROFILE: dict[str, Schema] = {
+    "id": _UUID,
+    "email": _TEXT,
+    "email_verified": _FLAG,
+    "phone_verified": _FLAG,
+    **dict.fromkeys(_OWN_FIELDS, _TEXT),
+    "preferences": {"type": "object"},
+    "roles": _TEXTS,
+    "active_role": {"type": ["string", "null"]},
+    "onboarding_completed": {"type": "object", "additionalProperties": _INSTANT},
+    "agent_id": _TEXT,
+    "version": _VERSION,
+    "created_at": _INSTANT,
+    "updated_at": _INSTANT,
+    "last_seen_at": _INSTANT,
+    "full_name": _TEXT,
+    "role": {"type": ["string", "null"]},
+    "profile_completed": _FLAG,
+    "completeness": objects({"score": _SCORE, "missing": _TEXTS}),
+}
+PROFILE = objects(_PROFILE)
 SAVED_PROFILE = objects({"success": _FLAG, "user": PROFILE}, required=["success", "user"])
+
+
+_PUBLIC = (
+    "id display_name avatar_url custom_picture_url cover_photo_url bio achievements categories roles role "
+    "created_at completeness"
+)
+PUBLIC_PROFILE = objects({name: _PROFILE[name] for name in _PUBLIC.split()}, required=_PUBLIC.split())
+
+
+# ---- pictures ----
+
+_FILE: Schema = {"type": "string", "format": "binary"}
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": objects({"file": _FILE}, required=["file"])},
+            **{kind: {"schema": _FILE} for kind in _IMAGE_TYPES},
+        },
+    }
+}
+PICTURE_REMOVED: Answers = {
+    200: answer("There is none now.", objects({"success": _FLAG}, required=["success"])),
+    **WRITES,
+    422: {"description": "The `Idempotency-Key` cannot be accepted."},
+}
+
+
+def pictures(place: PicturePlace) -> Answers:
+    """`responses` of an upload to this place."""
+    urls = (*place.url_columns, "url")
+    widths = objects({str(width): _TEXT for width in place.recipe.widths})
+    saved = {"success": _FLAG, "message": _TEXT, **dict.fromkeys(urls, _TEXT), "variants": widths}
+    return {
+        200: answer("The addresses of the picture.", objects(saved, required=[*saved])),
+        **WRITES,
+        400: {"description": "The form is incomplete or malformed."},
+        413: {"description": "The file is larger than 5 MB."},
+        415: {"description": "The file is no JPEG, PNG or WebP picture, or the body no file."},
+        422: {"description": "There is no file, or it cannot be opened, or has too many pixels."},
+        503: {"description": "Too many pictures are being processed, or they cannot be stored now."},
+    }
 
 
 # ---- professional info ----
