@@ -241,6 +241,23 @@ class TestRoles:
         owner = meet_owner(account, user_id=uuid4(), claims=claims)
         assert (owner.roles, owner.active_role, owner.version) == ((Role.AGENT,), Role.AGENT, 0)
 
+    @pytest.mark.parametrize(
+        ("metadata", "name"),
+        [
+            ({"full_name": " Grace Hopper "}, "Grace Hopper"),
+            ({"full_name": "G", "name": "Grace"}, "Grace"),
+            ({"full_name": 5}, ""),
+            (None, ""),
+        ],
+    )
+    def test_and_names_come_from_the_token_of_somebody_whom_account_does_not_know(
+        self, account, metadata, name
+    ):
+        claims = {"user_metadata": metadata}
+        assert meet_owner(account, user_id=uuid4(), claims=claims).display_name == name
+        account.away = True
+        assert meet_owner(account, user_id=uuid4(), claims=claims).display_name == ""
+
     @pytest.mark.parametrize("claims", [{}, {"app_metadata": None}, {"app_metadata": {"roles": "tutor"}}])
     def test_are_none_where_the_token_says_nothing(self, account, claims):
         assert meet_owner(account, user_id=uuid4(), claims=claims).roles == ()

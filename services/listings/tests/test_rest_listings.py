@@ -3,6 +3,7 @@
 import pytest
 
 from cas_listings.domain.fields import FIELDS
+from cas_listings.models import ServiceListing
 
 from .conftest import PUBLISHABLE
 
@@ -49,6 +50,24 @@ class TestRoundTrip:
 
     def test_examples_name_every_field(self, examples):
         assert examples.keys() == FIELDS.keys()
+
+
+class TestWhatNobodyMaySay:
+    def test_pictures_are_not_made_by_naming_them(self, ada):
+        made = make(ada, images=["blob:https://cas.example/1", "https://elsewhere.example/cat.png"])
+        assert (made["images"], made["image_details"], made["ignored_fields"]) == ([], [], [])
+
+    @pytest.mark.parametrize("method", ["POST", "PATCH"])
+    def test_no_column_is_written_by_its_name(self, ada, method):
+        columns = {column.name for column in ServiceListing.__table__.columns}
+        hidden = columns - FIELDS.keys() - {"status", "created_as_role"}
+        body = dict.fromkeys(hidden, "intruder") | {"title": "Mine"}
+        path = PATH if method == "POST" else f"{PATH}/{make(ada)['id']}"
+        answer = ada.request(method, path, json=body)
+        assert answer.is_success
+        written = answer.json()
+        assert "intruder" not in str({name: written[name] for name in written if name != "ignored_fields"})
+        assert (written["view_count"], written["status"], written["title"]) == (0, "draft", "Mine")
 
 
 class TestMaking:

@@ -11,8 +11,7 @@ from cas_kit.db import Database
 from cas_kit.errors import Unavailable
 from cas_kit.outbox import Message
 from cas_listings import repository
-from cas_listings.domain.owner import Owner
-from cas_listings.domain.roles import find_role
+from cas_listings.domain.owner import Owner, owner_in_token
 from cas_listings.models import outbox
 from cas_listings.operations.search_index import index_later
 
@@ -32,16 +31,17 @@ class AccountApi(Protocol):
 
 
 def meet_owner(account: AccountApi, *, user_id: UUID, claims: Mapping[str, Any]) -> Owner:
-    """What account says of somebody; without it, the roles in their token and no name. Holds no connection.
+    """What account says of somebody, or else their token. Holds no connection.
+
+    Who has changed their name must not be shown under the old one, so while account is away there is none.
 
     :param claims: of their token.
     """
     try:
-        owner = account.find_owner(user_id)
+        return account.find_owner(user_id) or owner_in_token(user_id, claims, named=True)
     except Unavailable:
         log.warning("owner_unknown", user_id=str(user_id))
-        owner = None
-    return owner or _from_claims(user_id, claims)
+        return owner_in_token(user_id, claims, named=False)
 
 
 def look_for_owner(session: Session, *, user_id: UUID) -> None:
@@ -73,18 +73,3 @@ def refresh_owner(session: Session, *, owner: Owner) -> int:
     if changed:
         index_later(session, owner=owner.user_id)
     return changed
-
-
-def _from_claims(user_id: UUID, claims: Mapping[str, Any]) -> Owner:
-    metadata = claims.get("app_metadata")
-    said = metadata if isinstance(metadata, dict) else {}
-    names = said.get("roles")
-    roles = tuple(role for name in names if (role := find_role(name))) if isinstance(names, list) else ()
-    active = find_role(said.get("active_role"))
-    return Owner(
-        user_id=user_id,
-        display_name="",
-        avatar_url=None,
-        roles=roles,
-        active_role=active if active in roles else None,
-    )
