@@ -272,7 +272,19 @@ def _count_once(counted: Counted, column: Column[int]) -> Any:
         .where(_listings.c.id == bindparam("listing_id"), _listings.c.status == Status.PUBLISHED)
         .cte("listing")
     )
-    mark = _new_mark(counted, listing).cte("mark")
+    marked = select(
+        listing.c.id,
+        literal(counted.value),
+        bindparam("day", type_=Date),
+        bindparam("visitor", type_=LargeBinary),
+    ).where(listing.c.counts)
+    mark = (
+        insert(_marks)
+        .from_select([_marks.c.listing_id, _marks.c.counted, _marks.c.day, _marks.c.visitor], marked)
+        .on_conflict_do_nothing()
+        .returning(_marks.c.listing_id)
+        .cte("mark")
+    )
     increment = (
         update(_listings)
         .where(_listings.c.id == mark.c.listing_id)
@@ -288,13 +300,6 @@ def _count_once(counted: Counted, column: Column[int]) -> Any:
     # The search index orders by views.
     shown = update(listing_search).where(listing_search.c.id == increment.c.id)
     return count.add_cte(shown.values(view_count=increment.c.after).cte("shown"))
-
-
-def _new_mark(counted: Counted, listing: Any) -> Any:
-    day, visitor = bindparam("day", type_=Date), bindparam("visitor", type_=LargeBinary)
-    marked = select(listing.c.id, literal(counted.value), day, visitor).where(listing.c.counts)
-    columns = [_marks.c.listing_id, _marks.c.counted, _marks.c.day, _marks.c.visitor]
-    return insert(_marks).from_select(columns, marked).on_conflict_do_nothing().returning(_marks.c.listing_id)
 
 
 _COUNTERS = {Counted.VIEW: _listings.c.view_count, Counted.INQUIRY: _listings.c.inquiry_count}
