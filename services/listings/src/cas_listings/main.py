@@ -1,4 +1,4 @@
-"""The listings service as a process: `cas-listings serve | migrate | openapi | retry-parked`."""
+"""The listings service as a process: `cas-listings serve | reindex | migrate | openapi | retry-parked`."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +17,7 @@ from cas_kit.service import Background, Periodic, Service, run_command
 from cas_kit.tokens import TokenVerifier
 from cas_listings import rest, rpc, tasks
 from cas_listings.clients import AccountClient
+from cas_listings.commands import COMMANDS
 from cas_listings.models import idempotency_keys, outbox
 from cas_listings.operations.visits import VisitorKeys, forget_visits
 from cas_listings.rest.caller import ListingsDependencies
@@ -25,7 +26,9 @@ from cas_listings.settings import Settings
 
 def main() -> None:
     """Do what the command line asks."""
-    run_command(name="listings", package=cas_listings.__name__, settings=Settings, build=build)
+    run_command(
+        name="listings", package=cas_listings.__name__, settings=Settings, build=build, commands=COMMANDS
+    )
 
 
 def build(settings: Settings) -> Service:
@@ -64,6 +67,7 @@ def build(settings: Settings) -> Service:
         relay=relay,
         background=[Background("revocations", revoked.run)],
         periodic=[
+            Periodic("repair-search", settings.search_repair_every, partial(tasks.repair_search, database)),
             Periodic("forget-visits", settings.housekeeping_every, partial(forget, database)),
             Periodic(
                 "forget-old-keys",

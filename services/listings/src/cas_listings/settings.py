@@ -31,4 +31,6 @@ class Settings(ServiceSettings):
     search_timeout: timedelta = timedelta(milliseconds=500)
     # Results are counted up to here; nobody pages further, and counting is most of what a broad search costs.
     search_exact_total: int = 10_000
+    # How often the index is compared with the listings: a fraction of a second at a million of them.
+    search_repair_every: timedelta = timedelta(minutes=1)
     housekeeping_every: timedelta = timedelta(hours=1)

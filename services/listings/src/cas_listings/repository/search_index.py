@@ -9,7 +9,18 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, text
+from sqlalchemy import (
+    Connection,
+    Select,
+    Table,
+    TextClause,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from cas_listings.domain.search.document import SearchDocument
@@ -54,21 +65,33 @@ def upsert_statement(table: str) -> str:
 _UPSERT = text(upsert_statement(listing_search.name))
 _DELETE = delete(listing_search).where(listing_search.c.id == bindparam("listing_id"))
 _IS_PUBLISHED = ServiceListing.status == Status.PUBLISHED
-_OUTDATED = (
-    select(ServiceListing)
-    .outerjoin(listing_search, listing_search.c.id == ServiceListing.id)
-    .where(
-        _IS_PUBLISHED,
-        listing_search.c.id.is_(None)
-        | (listing_search.c.revision != ServiceListing.version)
-        | (listing_search.c.format != bindparam("format")),
+
+
+def outdated_in(table: Table) -> Select[ServiceListing]:
+    """Published listings whose row in this table is missing, of another version, or of another format."""
+    return (
+        select(ServiceListing)
+        .outerjoin(table, table.c.id == ServiceListing.id)
+        .where(
+            _IS_PUBLISHED,
+            table.c.id.is_(None)
+            | (table.c.revision != ServiceListing.version)
+            | (table.c.format != bindparam("format")),
+        )
     )
-)
-_HIDDEN = (
-    select(listing_search.c.id, listing_search.c.revision)
-    .join(ServiceListing, ServiceListing.id == listing_search.c.id)
-    .where(~_IS_PUBLISHED)
-)
+
+
+def hidden_in(table: Table) -> Select[UUID, int]:
+    """Rows of this table whose listing is not published."""
+    return (
+        select(table.c.id, table.c.revision)
+        .join(ServiceListing, ServiceListing.id == table.c.id)
+        .where(~_IS_PUBLISHED)
+    )
+
+
+_OUTDATED = outdated_in(listing_search)
+_HIDDEN = hidden_in(listing_search)
 _DELETE_HIDDEN = delete(listing_search).where(
     listing_search.c.id == bindparam("hidden_id"), listing_search.c.revision == bindparam("hidden_revision")
 )
@@ -84,7 +107,7 @@ class Drift:
 
 def write_documents(session: Session, documents: Sequence[SearchDocument]) -> int:
     """Write rows for these documents; returns how many of them were of the present version and published."""
-    return _written(session.connection(), _UPSERT, documents)
+    return execute_upsert(session.connection(), _UPSERT, documents)
 
 
 def hide(session: Session, *, listing_id: UUID) -> None:
@@ -123,6 +146,7 @@ def measure_drift(connection: Connection, *, index_format: str) -> Drift:
     )
 
 
-def _written(connection: Connection, statement: object, documents: Sequence[SearchDocument]) -> int:
+def execute_upsert(connection: Connection, statement: TextClause, documents: Sequence[SearchDocument]) -> int:
+    """Run an `upsert_statement`; returns how many rows it wrote."""
     encoded = msgspec.json.encode([asdict(document) for document in documents]).decode()
-    return connection.execute(statement, {"documents": encoded}).rowcount  # type: ignore[call-overload, no-any-return]
+    return connection.execute(statement, {"documents": encoded}).rowcount

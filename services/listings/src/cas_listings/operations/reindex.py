@@ -1,0 +1,111 @@
+"""Building the search index anew while it is searched and written (docs/adr/0028)."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from cas_kit.db import Database
+from cas_kit.errors import DomainError, Kind, Unavailable
+from cas_listings.domain.search.document import index_format
+from cas_listings.operations.search_index import documents_of
+from cas_listings.repository import search_rebuild as rebuild
+
+BATCH = 500
+# The last changes are written while writers wait: few enough for a fraction of a second.
+LITTLE = 50
+# Whoever asks for the table behind us waits as long as we do for it; a search has half a second.
+LOCK_TIMEOUT = "200ms"
+LOCK_ATTEMPTS = 60
+
+Told = Callable[[int, int], None]
+"""Hears how many listings are done, of how many."""
+
+
+class ReindexUnderWay(DomainError):
+    kind = Kind.CONFLICT
+    code = "reindex-under-way"
+    sentence = "Somebody else is building the index anew. Wait until they are done."
+
+
+def reindex(database: Database, *, tell: Told) -> int:
+    """Fill a new index beside the live one and put it in its place; returns how many listings are in it.
+
+    Searches and owners notice nothing. Safe to repeat, and to end at any moment: the live index stays until the new one
+    is whole.
+
+    :raises ReindexUnderWay: somebody else does.
+    :raises Unavailable: a lock could not be had in 60 tries.
+    """
+    with _reserved(database):
+        _insist(database, rebuild.create_next)
+        written = _fill(database, tell=tell)
+        _insist(database, rebuild.create_indexes)
+        while _catch_up(database) > LITTLE:
+            continue
+        _insist(database, _swap)
+        _insist(database, rebuild.drop_old)
+    return written
+
+
+@contextmanager
+def _reserved(database: Database) -> Iterator[None]:
+    with database.autocommit() as connection:
+        if not rebuild.reserve(connection):
+            raise ReindexUnderWay
+        try:
+            yield
+        finally:
+            rebuild.release(connection)
+
+
+def _fill(database: Database, *, tell: Told) -> int:
+    with database.transaction() as session:
+        total = rebuild.count_published(session)
+    after, written, done = None, 0, 0
+    while True:
+        with database.transaction() as session:
+            listings = rebuild.list_published(session, after=after, limit=BATCH)
+            written += rebuild.write_next(session, documents_of(listings)) if listings else 0
+        if not listings:
+            return written
+        after, done = listings[-1].id, done + len(listings)
+        tell(done, max(total, done))
+
+
+def _catch_up(database: Database) -> int:
+    with database.transaction() as session:
+        rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
+        return _write_changes(session, limit=BATCH)
+
+
+def _write_changes(session: Session, *, limit: int) -> int:
+    """Write what changed since; returns how many were written. What somebody holds they write themselves."""
+    changed = rebuild.list_outdated_next(session, index_format=index_format(), limit=limit)
+    rebuild.delete_hidden_next(session)
+    return rebuild.write_next(session, documents_of(changed)) if changed else 0
+
+
+def _swap(session: Session) -> None:
+    rebuild.keep_writers_out(session)
+    while _write_changes(session, limit=BATCH):
+        continue
+    rebuild.copy_counters(session)
+    rebuild.rename(session)
+
+
+def _insist(database: Database, step: Callable[[Session], None]) -> None:
+    """Do a step that needs locks, again and again until it gets them."""
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            with database.transaction() as session:
+                rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
+                step(session)
+        except Unavailable:
+            if attempt == LOCK_ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.05, 0.5))  # noqa: S311  lets others pass; nothing secret
+        else:
+            return
