@@ -9,6 +9,8 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 from tests.integration.person import Person
 
+from cas_account.domain.professional_info_fields import FIELDS as TEMPLATE_FIELDS
+from cas_listings.domain.fields import FIELDS as LISTING_FIELDS
 from cas_local.stack import Stack
 
 Row = dict[str, Any]
@@ -61,7 +63,7 @@ WRITES = {
         table="account.role_details",
         key="profile_id",
         body={"role_type": "tutor", "subjects": ["Physics"]},
-        own_names=frozenset({"role_type", "bio"}),
+        own_names=frozenset(TEMPLATE_FIELDS) | {"role_type"},
         changes=WHEN | {"fields", "entry_ids"},
     ),
     "POST /api/account/professional-info": Write(
@@ -69,7 +71,7 @@ WRITES = {
         table="account.role_details",
         key="profile_id",
         body={"role_type": "tutor", "subjects": ["Chemistry"]},
-        own_names=frozenset({"role_type", "bio"}),
+        own_names=frozenset(TEMPLATE_FIELDS) | {"role_type"},
         changes=WHEN | {"fields", "entry_ids"},
     ),
     "POST /api/onboarding/save-progress": Write(
@@ -79,6 +81,14 @@ WRITES = {
         body={"role_type": "tutor", "step": 2, "data": {"subjects": ["french"]}},
         own_names=frozenset({"role_type", "is_complete", "client_session", "client_revision"}),
         changes=WHEN | {"step_data", "current_step", "furthest_step"},
+    ),
+    "PATCH /api/listings/{id}": Write(
+        request=("PATCH", "/api/listings/{id}"),
+        table="listings.service_listings",
+        key="profile_id",
+        body={"title": "Fractions with patience"},
+        own_names=frozenset(LISTING_FIELDS) | {"status", "created_as_role", "years_of_experience"},
+        changes=WHEN | {"title", "slug"},
     ),
     "PUT /auth/v1/user": Write(
         request=("PUT", "/auth/v1/user"),
@@ -98,6 +108,7 @@ def tutor(new_person: Callable[..., Person]) -> Person:
     person.save(1, "tutor", {})
     first = {"role_type": "tutor", "subjects": ["Mathematics"]}
     assert person.http.post("/api/account/professional-info", json=first).status_code == 201
+    assert person.http.post("/api/listings", json={}).status_code == 201
     return person
 
 
@@ -107,7 +118,7 @@ def test_no_column_can_be_written_by_its_name(stack, tutor, name):
     before = row_of(stack, write, tutor)
     disguised = dict.fromkeys(columns(stack) - write.own_names - write.body.keys(), "intruder")
     method, path = write.request
-    answer = tutor.http.request(method, path, json=disguised | write.body)
+    answer = tutor.http.request(method, path.format(**before), json=disguised | write.body)
     assert answer.status_code == 200, answer.text
     after = row_of(stack, write, tutor)
     changed = {column for column in after if after[column] != before[column]}
@@ -142,7 +153,7 @@ def columns(stack: Stack) -> set[str]:
     """The names of all columns of all services."""
     query = (
         "SELECT DISTINCT column_name FROM information_schema.columns "
-        "WHERE table_schema IN ('auth', 'account', 'onboarding')"
+        "WHERE table_schema IN ('auth', 'account', 'onboarding', 'listings')"
     )
     with stack.postgres.connect("cas") as connection:
         return {name for (name,) in connection.execute(query)}
