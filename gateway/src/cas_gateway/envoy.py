@@ -62,7 +62,7 @@ def _listener(kong: KongFile, settings: Settings) -> Json:
     return {
         "name": "gateway",
         "address": _address(settings.host, settings.port),
-        # Bodies are held until they are complete; a connection may hold no more than the largest allowed one.
+        # Bodies but those of uploads are held until they are complete; a connection may hold no more than the largest.
         "per_connection_buffer_limit_bytes": MIB,
         "filter_chains": [
             {
@@ -128,8 +128,8 @@ _TIMEOUTS: Json = {
         "headers_with_underscores_action": "REJECT_REQUEST",
     },
     "request_headers_timeout": "10s",
-    # A whole request, body included, must have arrived by then.
-    "request_timeout": "30s",
+    # A whole request, body included, must have arrived by then: ten pictures of 5 MB do with 4 Mbit/s.
+    "request_timeout": "120s",
     "stream_idle_timeout": "60s",
     "drain_timeout": "5s",
 }

@@ -61,7 +61,11 @@ def filter_chain(kong: KongFile, settings: Settings) -> list[Json]:
         )
     chain[SIZE] = any_type(
         "envoy.extensions.filters.http.buffer.v3.Buffer",
-        max_request_bytes=max(service.max_body for service in kong.services),
+        max_request_bytes=max(
+            service.max_body
+            for service in kong.services
+            if any(route.request_buffering for route in service.routes)
+        ),
     )
     chain[RATE] = _rate(kong.services)
     chain[ROUTER] = any_type("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)

@@ -150,6 +150,8 @@ class Route(Part):
     strip_path: Literal[False]
     # Above 0 where the paths of another route fit too: of two patterns, either gateway would take another one.
     regex_priority: int = Field(default=0, ge=0)
+    # False where a body goes on as it arrives: a large one takes long, and whoever sends it wants to see how far it is.
+    request_buffering: bool = True
 
     @model_validator(mode="after")
     def answers_head(self) -> Self:

@@ -121,7 +121,7 @@ def _routes(service: Service, route: Route) -> Iterator[Json]:
                     "match": _match(path, methods),
                     "route": _action(service, retries),
                     "metadata": {"filter_metadata": {METADATA: _metadata(service)}},
-                    "typed_per_filter_config": _filters_of(service),
+                    "typed_per_filter_config": _filters_of(service, route),
                 }
 
 
@@ -157,10 +157,12 @@ def _metadata(service: Service) -> Json:
     return {PER_USER if service.token else PER_IP: service.name, "retry_after": str(wait)}
 
 
-def _filters_of(service: Service) -> Json:
+def _filters_of(service: Service, route: Route) -> Json:
+    """Of a body that is not held back nobody knows the size yet: the service counts what arrives."""
+    limit: Json = {"buffer": {"max_request_bytes": service.max_body}}
     size = any_type(
         "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
-        buffer={"max_request_bytes": service.max_body},
+        **(limit if route.request_buffering else {"disabled": True}),
     )
     if service.token is None:
         return {SIZE: size}
