@@ -1,8 +1,13 @@
 """What the protocol of the auth service needs beyond JSON: it passes as it is."""
 
+import socket
+from collections.abc import Callable
+
 import pytest
 
 from .client import Client
+from .envoys import wait_until
+from .tokens import SigningKey
 from .upstream import Upstream
 
 PUBLIC_AUTH = [
@@ -60,3 +65,40 @@ class TestARequest:
         target = "/auth/v1/settings?redirect_to=https%3A%2F%2Fapp.example%2F%3Fa%3Db&x=%2e%2e&y=a+b&empty="
         assert gateway.call("GET", target).status == 200
         assert upstream.only().target == target
+
+
+MIB = 1024 * 1024
+UPLOADS = "/api/listings/0b7e5b1c-0d0f-4f6c-8b60-000000000001/images"
+
+
+class TestAnUpload:
+    def test_goes_on_while_it_arrives(self, gateway: Client, upstream: Upstream, key: SigningKey) -> None:
+        """Prevents: a bar that is full at once, and then nothing for a minute."""
+        before = upstream.body_bytes
+
+        def half_has_arrived() -> bool:
+            return upstream.body_bytes - before >= MIB
+
+        status = _send_in_halves(gateway, key, then=lambda: wait_until(half_has_arrived))
+        assert status.startswith(b"HTTP/1.1 200")
+        assert len(upstream.only().body) == 2 * MIB
+
+    def test_may_be_ten_pictures(self, gateway: Client, upstream: Upstream, key: SigningKey) -> None:
+        body = b"x" * (10 * 5 * MIB + MIB)
+        assert gateway.call("POST", UPLOADS, token=key.token(), body=body).status == 200
+        assert len(upstream.only().body) == len(body)
+
+    def test_needs_a_token_first(self, gateway: Client, upstream: Upstream) -> None:
+        assert gateway.call("POST", UPLOADS, body=b"x" * MIB).status == 401
+        assert upstream.received == []
+
+
+def _send_in_halves(gateway: Client, key: SigningKey, *, then: Callable[[], object]) -> bytes:
+    """The status line of an upload of 2 MiB, whose second half is sent after `then`."""
+    head = f"POST {UPLOADS} HTTP/1.1\r\nHost: {gateway.host}\r\nContent-Length: {2 * MIB}\r\n"
+    head += f"Authorization: Bearer {key.token()}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((gateway.host, gateway.port), timeout=20) as connection:
+        connection.sendall(head.encode() + b"x" * MIB)
+        then()
+        connection.sendall(b"x" * MIB)
+        return connection.makefile("rb").readline()

@@ -39,6 +39,7 @@ class Upstream:
     keys: list[dict[str, str]] = field(default_factory=list)
     key_fetches: int = 0
     lost_its_keys: bool = False
+    body_bytes: int = 0  # of bodies that are not complete yet, too
 
     @property
     def jwks_url(self) -> str:
@@ -96,7 +97,12 @@ class Handler(BaseHTTPRequestHandler):
     def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
             return b"".join(self._chunks())
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        left, body = int(self.headers.get("Content-Length", 0)), bytearray()
+        while left and (arrived := self.rfile.read1(left)):
+            body += arrived
+            left -= len(arrived)
+            self.server.upstream.body_bytes += len(arrived)
+        return bytes(body)
 
     def _chunks(self) -> Iterator[bytes]:
         while size := int(self.rfile.readline(), 16):

@@ -184,6 +184,14 @@ LISTINGS = {
     "POST /api/listings/{listing_id}/pause": owned("listing_id", ok=409, once=True),
     "POST /api/listings/{listing_id}/archive": owned("listing_id", once=True),
     "POST /api/listings/{listing_id}/duplicate": owned("listing_id", ok=201),
+    "POST /api/listings/{listing_id}/images": owned("listing_id", file=PICTURE, ok=202),
+    "PATCH /api/listings/{listing_id}/images": owned("listing_id", body={"images": []}),
+    "DELETE /api/listings/{listing_id}/images/{image_id}": owned(
+        "listing_id", path={"image_id": NOTHING}, ok=404
+    ),
+    "GET /media/listings/{owner}/{digest}/{name}": public(
+        path={"owner": NOTHING, "digest": "0" * 64, "name": "320.webp"}, ok=404
+    ),
     "POST /api/listings/{listing_id}/views": public(path={"listing_id": NOTHING}, ok=404, program=401),
     "POST /api/listings/{listing_id}/inquiries": owned("listing_id", ok=404),
 }

@@ -10,17 +10,21 @@ from starlette.testclient import TestClient
 
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
+from cas_kit.images import ImageProcessor
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
+from cas_kit.storage import Storage
 from cas_kit.testing.plugin import empty_tables
 from cas_kit.tokens import TokenVerifier
+from cas_kit.worker import create_celery
 from cas_listings import rest, tasks
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import Role
 from cas_listings.domain.template import Template
 from cas_listings.models import outbox
 from cas_listings.operations.listings import Terms
+from cas_listings.operations.processing import ImageWorkshop, picture_maker
 from cas_listings.operations.visits import VisitorKeys
 from cas_listings.rest.caller import ListingsDependencies
 from cas_listings.settings import Settings
@@ -55,8 +59,14 @@ class FakeAccount:
 
 
 @pytest.fixture(scope="session")
-def settings(make_settings) -> Settings:
-    return make_settings(Settings, service="listings", database_pool_size=16, account_grpc="127.0.0.1:1")
+def settings(make_settings, tmp_path_factory) -> Settings:
+    return make_settings(
+        Settings,
+        service="listings",
+        database_pool_size=16,
+        account_grpc="127.0.0.1:1",
+        storage_url=f"file://{tmp_path_factory.mktemp('storage')}",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +109,43 @@ def account(owner) -> FakeAccount:
 
 
 @pytest.fixture
-def relay(database, account) -> Relay:
-    return Relay(database, outbox.table, tasks.handlers(database, account))
+def storage(settings) -> Iterator[Storage]:
+    """Empty again afterwards."""
+    storage = Storage.of(settings)
+    yield storage
+    for area in ("uploads", "listings"):
+        storage.delete_prefix(area)
 
 
 @pytest.fixture
-def app(database, issuer, settings, account):
+def celery(settings):
+    """Wakes workers; nobody is there to run anything."""
+    app = create_celery(service="listings", redis_url=str(settings.redis_url), tasks=tasks.WOKEN)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def relay(database, account, storage, celery) -> Relay:
+    return Relay(database, outbox.table, tasks.handlers(database, account, storage, celery))
+
+
+@pytest.fixture(scope="session")
+def processor() -> Iterator[ImageProcessor]:
+    processor = ImageProcessor(at_once=2)
+    yield processor
+    processor.close()
+
+
+@pytest.fixture
+def workshop(database, storage, processor, settings) -> ImageWorkshop:
+    return ImageWorkshop(
+        database, storage, picture_maker(processor, also_avif=False), media_url=settings.media_url
+    )
+
+
+@pytest.fixture
+def app(database, issuer, settings, account, storage):
     """The REST application with this test's own keys."""
     return create_app(
         title="Listings",
@@ -117,6 +158,7 @@ def app(database, issuer, settings, account):
             settings=settings,
             limiter=RateLimiter(str(settings.redis_url), prefix=f"test-{uuid4().hex}"),
             visitor_keys=VisitorKeys(database),
+            storage=storage,
         ),
         readiness=Readiness(),
     )

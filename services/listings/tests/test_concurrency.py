@@ -7,6 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from cas_kit.testing.photos import drawn, photo
 from cas_listings.models import AuditEntry, ServiceListing
 
 from .conftest import PUBLISHABLE
@@ -132,3 +133,37 @@ class TestCountingAndEditing:
             assert {answer.result().status_code for answer in answers} == {200}
         found = ada.get(f"{PATH}/{listing['id']}").json()
         assert (found["view_count"], found["version"]) == (8, 9)
+
+
+class TestUploads:
+    def test_at_once_never_exceed_the_limit(self, app, ada, headers, listing):
+        """Of ten requests with a picture each, six have room beside the four that are there, whichever they are."""
+        url = f"{PATH}/{listing['id']}/images"
+        requests = [
+            {
+                "method": "POST",
+                "url": url,
+                "headers": headers,
+                "files": {"files": photo(".png", image=drawn(30 + n, 20))},
+            }
+            for n in range(14)
+        ]
+        for request in requests[:4]:
+            assert all_at_once(app, [request])[0].status_code == 202
+        statuses = sorted(answer.status_code for answer in all_at_once(app, requests[4:]))
+        assert statuses == [202] * 6 + [409] * 4
+        positions = [
+            image["position"] for image in ada.get(f"{PATH}/{listing['id']}").json()["image_details"]
+        ]
+        assert positions == list(range(10))
+
+    def test_of_one_file_make_one_picture(self, app, ada, headers, listing):
+        request = {
+            "method": "POST",
+            "url": f"{PATH}/{listing['id']}/images",
+            "headers": headers,
+            "files": {"files": photo(image=drawn(30, 20))},
+        }
+        answers = all_at_once(app, [request] * 8)
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.json()["images"][0]["id"] for answer in answers}) == 1

@@ -32,7 +32,7 @@ class TestService:
 
     def test_cleans_up_after_itself(self, service, database):
         jobs = {periodic.name: periodic.job for periodic in service.periodic}
-        assert jobs.keys() == {"forget-visits", "forget-old-keys", "repair-search"}
+        assert jobs.keys() == {"sweep-images", "forget-visits", "forget-old-keys", "repair-search"}
         forget(database)
         jobs["repair-search"]()
 

@@ -55,7 +55,7 @@ SERVICES = (
         watches=("auth", "onboarding", "listings"),
     ),
     Service(name="onboarding", rest_port=8103, grpc_port=9103, asks=("account",)),
-    Service(name="listings", rest_port=8104, grpc_port=9104, asks=("account",)),
+    Service(name="listings", rest_port=8104, grpc_port=9104, asks=("account",), worker=True, files=True),
 )
 
 

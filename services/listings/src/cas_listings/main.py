@@ -1,6 +1,6 @@
-"""The listings service as a process: `cas-listings serve | reindex | migrate | openapi | retry-parked`."""
+"""The listings service as a process: `cas-listings serve | worker | reindex | migrate | openapi | retry-parked`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 
@@ -14,7 +14,9 @@ from cas_kit.rest import Readiness, create_app
 from cas_kit.revocations import RevokedSessions
 from cas_kit.rpc import RpcServer, RpcTls
 from cas_kit.service import Background, Periodic, Service, run_command
+from cas_kit.storage import Storage
 from cas_kit.tokens import TokenVerifier
+from cas_kit.worker import create_celery
 from cas_listings import rest, rpc, tasks
 from cas_listings.clients import AccountClient
 from cas_listings.commands import COMMANDS
@@ -22,12 +24,19 @@ from cas_listings.models import idempotency_keys, outbox
 from cas_listings.operations.visits import VisitorKeys, forget_visits
 from cas_listings.rest.caller import ListingsDependencies
 from cas_listings.settings import Settings
+from cas_listings.worker import WORKER
+
+SWEEP_EVERY = timedelta(seconds=5)
 
 
 def main() -> None:
     """Do what the command line asks."""
     run_command(
-        name="listings", package=cas_listings.__name__, settings=Settings, build=build, commands=COMMANDS
+        name="listings",
+        package=cas_listings.__name__,
+        settings=Settings,
+        build=build,
+        commands=[*COMMANDS, WORKER],
     )
 
 
@@ -38,7 +47,14 @@ def build(settings: Settings) -> Service:
     database = Database(settings, application_name="cas-listings")
     account = AccountClient(settings.account_grpc, tls=tls)
     limiter = RateLimiter(str(settings.redis_url), prefix="cas-listings")
-    relay = Relay(database, outbox.table, tasks.handlers(database, account), patient=tasks.PATIENT)
+    storage = Storage.of(settings)
+    celery = create_celery(service="listings", redis_url=str(settings.redis_url), tasks=tasks.WOKEN)
+    relay = Relay(
+        database,
+        outbox.table,
+        tasks.handlers(database, account, storage, celery),
+        patient=tasks.PATIENT,
+    )
     verifier = TokenVerifier(
         issuer=settings.issuer,
         audience=settings.audience,
@@ -59,6 +75,7 @@ def build(settings: Settings) -> Service:
                 settings=settings,
                 limiter=limiter,
                 visitor_keys=VisitorKeys(database),
+                storage=storage,
             ),
             readiness=readiness,
         ),
@@ -68,6 +85,11 @@ def build(settings: Settings) -> Service:
         background=[Background("revocations", revoked.run)],
         periodic=[
             Periodic("repair-search", settings.search_repair_every, partial(tasks.repair_search, database)),
+            Periodic(
+                "sweep-images",
+                SWEEP_EVERY,
+                lambda: tasks.sweep_images(database, celery, now=datetime.now(UTC)),
+            ),
             Periodic("forget-visits", settings.housekeeping_every, partial(forget, database)),
             Periodic(
                 "forget-old-keys",
@@ -76,7 +98,7 @@ def build(settings: Settings) -> Service:
             ),
         ],
         prepare=revoked.catch_up,
-        close=[account.close, revoked.close, database.dispose],
+        close=[account.close, revoked.close, celery.close, database.dispose],
     )
 
 

@@ -16,6 +16,8 @@ SEARCH_SECONDS = Histogram(
 SEARCH_DRIFT = Gauge(
     "cas_search_drift", "Listings whose row in the search index is missing, old or left over.", ["kind"]
 )
+IMAGES_PENDING = Gauge("cas_images_pending", "Pictures that are not processed yet.")
+IMAGE_AGE = Gauge("cas_image_age_seconds", "Age of the oldest picture that is not processed yet.")
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from cas_kit.settings import ServiceSettings
+from cas_kit.settings import StorageSettings
 
 
-class Settings(ServiceSettings):
+class Settings(StorageSettings):
     """Read from `CAS_LISTINGS_...`."""
 
     model_config = SettingsConfigDict(env_prefix="CAS_LISTINGS_")
@@ -33,4 +33,12 @@ class Settings(ServiceSettings):
     search_exact_total: int = 10_000
     # How often the index is compared with the listings: a fraction of a second at a million of them.
     search_repair_every: timedelta = timedelta(minutes=1)
+
+    # Addresses of pictures begin with this.
+    media_url: str = "http://localhost:8000/media/"
+    # Beside WebP, which every browser shows: smaller files for some ten times the computing.
+    images_in_avif: bool = False
+    # Pictures that one worker processes at once, each with a processor of its own and 768 MB at most.
+    worker_concurrency: int = Field(default=2, ge=1)
+
     housekeeping_every: timedelta = timedelta(hours=1)

@@ -31,7 +31,6 @@ _ANSWERED_ONLY = frozenset(
         "created_as_role",
         "availability_windows",
         "availability_slots",
-        "images",
         "image_details",
         "location_postcode_area",
         "slug",
@@ -71,12 +70,16 @@ class TooManyIds(ValidationFailed):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a request says: `values` by field name, None to clear; `ignored` are the names nobody knows."""
+    """What a request says: `values` by field name, None to clear; `ignored` are the names nobody knows.
+
+    :param images: addresses of pictures, in the order they are to have; None when it says nothing of them.
+    """
 
     values: Fields
     status: Status | None = None
     role: Role | None = None
     ignored: tuple[str, ...] = ()
+    images: tuple[str, ...] | None = None
 
 
 # ---- reading ----
@@ -102,8 +105,14 @@ def read_changes(document: Json) -> Changes:
         problems += error.problems
     if problems:
         raise ValidationFailed.of(problems)
-    known = FIELDS.keys() | _ANSWERED_ONLY | {"status", EXPERIENCE_ALIAS}
-    return Changes(values, status, role, tuple(name for name in document if name not in known))
+    known = FIELDS.keys() | _ANSWERED_ONLY | {"status", "images", EXPERIENCE_ALIAS}
+    ignored = tuple(name for name in document if name not in known)
+    return Changes(values, status, role, ignored, _images(document.get("images")))
+
+
+def _images(said: Json) -> tuple[str, ...] | None:
+    """Whatever a client posts here: only addresses of pictures that are there have an effect."""
+    return tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else None
 
 
 def read_fields(document: Mapping[str, Json]) -> tuple[Fields, list[FieldProblem]]:

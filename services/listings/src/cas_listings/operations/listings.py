@@ -1,6 +1,6 @@
 """Listings: made, changed, copied and removed by their owner, read by everybody once published."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,13 +15,13 @@ from cas_listings.domain.roles import acting_role
 from cas_listings.domain.slug import slugs
 from cas_listings.domain.states import Action, Status, action_to
 from cas_listings.models import ServiceListing
+from cas_listings.operations.images import arrange_named, process_soon, release_images
+from cas_listings.operations.locking import CheckVersion, lock_listing
 from cas_listings.operations.owners import look_for_owner
 from cas_listings.operations.search_index import keep_findable
+from cas_listings.repository.images import load_images
 
 MOST_LISTINGS = 500
-
-CheckVersion = Callable[[int | None], None]
-"""Holds the stored version (None: nothing stored) against the one the caller knows; raises `VersionMismatch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def get_listing(connection: Connection, *, listing_id: UUID, viewer: UUID | None
     listing = repository.find_listing(connection, listing_id=listing_id, viewer=viewer)
     if listing is None:
         raise ListingNotFound
+    load_images(connection, [listing])
     return listing
 
 
@@ -51,6 +52,7 @@ def get_listing_by_slug(connection: Connection, *, slug: str, viewer: UUID | Non
     listing = repository.find_listing_by_slug(connection, slug=slug, viewer=viewer)
     if listing is None:
         raise ListingNotFound
+    load_images(connection, [listing])
     return listing
 
 
@@ -120,12 +122,13 @@ def change_listing(
     :raises ValidationFailed: bounds are out of order, or a published listing could not be published any more.
     :raises IllegalTransition: its present state allows neither.
     """
-    listing = _lock(session, listing_id=listing_id, owner=owner, check_version=check_version)
+    listing = lock_listing(session, listing_id=listing_id, owner=owner, check_version=check_version)
     action = _wanted(listing, changes.status, now=terms.now)
     hidden_first = action is Action.UNPUBLISH and _go(session, listing, action, terms=terms)
     edited = bool(changes.values) and _edit(session, listing, changes.values, now=terms.now)
+    arranged = changes.images is not None and arrange_named(listing, changes.images, now=terms.now)
     moved = hidden_first or (action is not None and _go(session, listing, action, terms=terms))
-    if edited or moved:
+    if edited or arranged or moved:
         listing.advance(now=terms.now)
         keep_findable(session, listing)
     return listing
@@ -147,7 +150,7 @@ def move_listing(
     :raises ValidationFailed: it cannot be published as it is.
     :raises IllegalTransition: its present state does not allow it.
     """
-    listing = _lock(session, listing_id=listing_id, owner=owner, check_version=check_version)
+    listing = lock_listing(session, listing_id=listing_id, owner=owner, check_version=check_version)
     if _go(session, listing, action, terms=terms):
         listing.advance(now=terms.now)
         keep_findable(session, listing)
@@ -163,9 +166,10 @@ def delete_listing(
     :raises VersionMismatch: the caller knows another version.
     :raises DeletionNotAllowed: it has to be archived first, or for longer.
     """
-    listing = _lock(session, listing_id=listing_id, owner=owner, check_version=check_version)
+    listing = lock_listing(session, listing_id=listing_id, owner=owner, check_version=check_version)
     listing.check_deletable(now=now)
     _record(session, listing, "listing_deleted", now=now)
+    release_images(session, listing.images, owner=owner)
     repository.delete_listing(session, listing)
 
 
@@ -174,24 +178,19 @@ def duplicate_listing(
 ) -> ServiceListing:
     """Make a draft with everything the owner wrote into another listing of theirs, whatever state that one is in.
 
+    Pictures are shared: each listing has rows of its own, of the same files.
+
     :raises ListingNotFound: there is none, or it is not theirs.
     :raises VersionMismatch: the caller knows another version.
     """
-    original = _lock(session, listing_id=listing_id, owner=owner, check_version=check_version)
+    original = lock_listing(session, listing_id=listing_id, owner=owner, check_version=check_version)
     copy = original.copy(uuid4(), now=terms.now)
     _name(session, copy)
     repository.add_listing(session, copy)
+    process_soon(session, copy.images)
     _record(session, copy, "listing_created", now=terms.now)
     look_for_owner(session, user_id=owner)
     return copy
-
-
-def _lock(session: Session, *, listing_id: UUID, owner: UUID, check_version: CheckVersion) -> ServiceListing:
-    listing = repository.lock_own_listing(session, listing_id=listing_id, owner=owner)
-    check_version(listing.version if listing else None)
-    if listing is None:
-        raise ListingNotFound
-    return listing
 
 
 def _wanted(listing: ServiceListing, status: Status | None, *, now: datetime) -> Action | None:

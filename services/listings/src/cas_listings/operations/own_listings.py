@@ -11,6 +11,7 @@ from cas_listings.domain.own_listings import Selection
 from cas_listings.domain.states import Status
 from cas_listings.models import ServiceListing
 from cas_listings.operations.erasure import refuse_erased
+from cas_listings.repository.images import load_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +33,5 @@ def list_own(connection: Connection, *, owner: UUID, selection: Selection) -> Ow
         refuse_erased(connection, user_id=owner)
     total = counts[selection.status] if selection.status else sum(counts.values())
     listings = repository.list_own(connection, owner=owner, selection=selection) if total else []
+    load_images(connection, listings)
     return OwnListings(listings, total, counts)

@@ -25,7 +25,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, array
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.types import Text
 
 from cas_listings.domain.search.request import Search, Sort, SortField
@@ -77,8 +77,10 @@ def count_up_to(session: Session, most: int, *, clauses: Sequence[Clause]) -> in
 
 def list_cards(session: Session, ids: Sequence[UUID]) -> list[ServiceListing]:
     """The published listings of these ids, in their order."""
-    statement = select(ServiceListing).where(
-        ServiceListing.id.in_(ids), ServiceListing.status == Status.PUBLISHED
+    statement = (
+        select(ServiceListing)
+        .where(ServiceListing.id.in_(ids), ServiceListing.status == Status.PUBLISHED)
+        .options(selectinload(ServiceListing.images))
     )
     listings = {listing.id: listing for listing in session.scalars(statement)} if ids else {}
     return [listings[each] for each in ids if each in listings]

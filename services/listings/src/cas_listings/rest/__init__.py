@@ -1,6 +1,17 @@
 """The REST edge of the listings service."""
 
-from cas_listings.rest import from_template, listings, mine, search, sentences, transitions, visits
+from cas_kit.media import media_router
+from cas_listings.domain.images import PUBLIC_AREA
+from cas_listings.rest import (
+    from_template,
+    images,
+    listings,
+    mine,
+    search,
+    sentences,
+    transitions,
+    visits,
+)
 
 # Fixed paths first: `mine` and `search` are no ids.
 ROUTERS = (
@@ -11,4 +22,7 @@ ROUTERS = (
     listings.routes,
     transitions.routes,
     visits.routes,
+    images.uploads,
+    images.routes,
+    media_router(PUBLIC_AREA),
 )

@@ -12,6 +12,7 @@ from cas_kit.db import Database
 from cas_kit.idempotency import KeyedRequest, KeyedRequestDep, answer_once
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Dependencies, IfMatch, IfMatchDep, PrincipalDep, authenticated
+from cas_kit.storage import Storage
 from cas_kit.tokens import Principal
 from cas_listings.models import idempotency_keys
 from cas_listings.operations.erasure import hold_user
@@ -34,6 +35,7 @@ class ListingsDependencies(Dependencies):
     settings: Settings
     limiter: RateLimiter
     visitor_keys: VisitorKeys
+    storage: Storage
 
 
 async def _listings(request: Request) -> ListingsDependencies:

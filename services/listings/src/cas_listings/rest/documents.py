@@ -16,6 +16,7 @@ from cas_listings.domain.postcode import postcode_area
 from cas_listings.domain.roles import ROLE_NAMES
 from cas_listings.domain.states import Action, Status
 from cas_listings.models import ServiceListing
+from cas_listings.rest.image_documents import IMAGE, pictures
 
 JsonBody = Annotated[Any, Body()]
 """A body whose shape the domain judges, with its own words instead of the framework's."""
@@ -44,7 +45,7 @@ def public_document(listing: ServiceListing) -> Document:
         "availability_windows": listing.availability_windows,
         "availability_slots": listing.availability_slots,
         "location_postcode_area": postcode_area(listing.location_postcode),
-        **pictures(listing),
+        **pictures(listing, is_owner=False),
         "slug": listing.slug,
         **{name: getattr(listing, name) for name in _COUNTS},
         "owner": {
@@ -62,17 +63,12 @@ def owners_document(listing: ServiceListing, *, now: datetime) -> Document:
     """A listing as its owner sees it."""
     return {
         **public_document(listing),
+        **pictures(listing, is_owner=True),
         **{name: getattr(listing, name) for name in (*_PRIVATE, *_OWNERS_INSTANTS)},
         "created_from_template": listing.created_from_template,
         "allowed_actions": listing.allowed_actions(now=now),
         "publish_problems": publish_problems(listing.fields),
     }
-
-
-def pictures(listing: ServiceListing) -> Document:
-    """The pictures of a listing: none can be uploaded yet."""
-    del listing
-    return {"images": [], "image_details": []}
 
 
 # ---- OpenAPI ----
@@ -106,6 +102,7 @@ CHANGES = objects(
     {
         **{name: field.read.schema for name, field in FIELDS.items()},
         EXPERIENCE_ALIAS: _TEXT,
+        "images": {**_TEXTS, "description": "Addresses of its own pictures, which get this order."},
         "status": {"type": "string", "enum": [*Status, "paused"]},
     }
 )
@@ -123,7 +120,7 @@ _PUBLIC: dict[str, Schema] = {
     "availability_slots": _TEXTS,
     "location_postcode_area": _MAYBE_TEXT,
     "images": _TEXTS,
-    "image_details": {"type": "array", "items": {"type": "object"}},
+    "image_details": {"type": "array", "items": IMAGE},
     "slug": _TEXT,
     **dict.fromkeys(_COUNTS, _COUNT),
     "owner": _OWNER,

@@ -1,34 +1,19 @@
 """Tables of the listings schema, and the ways their rows may change."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    DateTime,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.orm.attributes import flag_modified
 
 from cas_fields.reading import same_json
-from cas_kit.db import NAMING_CONVENTION, text_enum
+from cas_kit.db import text_enum
 from cas_kit.idempotency import idempotency_table
-from cas_kit.outbox import Outbox, outbox_table
 from cas_listings.domain.fields import FIELDS
+from cas_listings.domain.images import ImageState
 from cas_listings.domain.listing import Fields, beside, check_publishable, copied_title, merge
 from cas_listings.domain.owner import Owner
 from cas_listings.domain.roles import Role
@@ -41,23 +26,33 @@ from cas_listings.domain.states import (
     refusal,
 )
 from cas_listings.domain.visits import Counted
+from cas_listings.models.images import ListingImage
+from cas_listings.models.schema import (
+    Base,
+    Count,
+    Document,
+    EntryIds,
+    Instant,
+    Pence,
+    Texts,
+    Words,
+    outbox,
+)
+from cas_listings.models.search import listing_search
 
-Document: TypeAlias = Any  # `cas_fields.reading.Json`, whose recursion SQLAlchemy cannot resolve
-Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
-Words = Annotated[str, mapped_column(Text)]
-Texts = Annotated[list[str], mapped_column(ARRAY(Text))]
-EntryIds = Annotated[list[str | None], mapped_column(ARRAY(Text))]
-Pence = Annotated[int | None, mapped_column(BigInteger)]
-Count = Annotated[int, mapped_column(BigInteger, default=0, server_default=text("0"))]
-
-_Folded = Text(collation="C")  # compared byte by byte: fast, and a prefix is a range
-_TRIGRAMS = {"fuzzy": "gin_trgm_ops", "city_key": "gin_trgm_ops"}
-
-
-class Base(DeclarativeBase):
-    """Base of this service's tables."""
-
-    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "ErasedUser",
+    "ListingImage",
+    "ListingMark",
+    "ListingSlug",
+    "ServiceListing",
+    "VisitorKey",
+    "idempotency_keys",
+    "listing_search",
+    "outbox",
+]
 
 
 class ServiceListing(Base):
@@ -155,6 +150,10 @@ class ServiceListing(Base):
     archived_at: Mapped[Instant | None]
     deletable_at: Mapped[Instant | None]
 
+    images: Mapped[list[ListingImage]] = relationship(
+        order_by=ListingImage.position, cascade="all, delete-orphan", passive_deletes=True
+    )
+
     @classmethod
     def draft(
         cls, listing_id: UUID, *, owner: Owner, role: Role, fields: Fields, now: datetime
@@ -171,12 +170,13 @@ class ServiceListing(Base):
             owner_version=owner.version,
             created_at=now,
             updated_at=now,
+            images=[],
         )
         listing.write(fields)
         return listing
 
     def copy(self, listing_id: UUID, *, now: datetime) -> "ServiceListing":
-        """A draft with everything the owner wrote here."""
+        """A draft with everything the owner wrote here, and its pictures but for those that failed."""
         owner = Owner(
             user_id=self.profile_id,
             display_name=self.owner_display_name,
@@ -188,6 +188,8 @@ class ServiceListing(Base):
             listing_id, owner=owner, role=self.created_as_role, fields=fields, now=now
         )
         copy.created_from_template = self.created_from_template
+        kept = [image for image in self.images if image.state is not ImageState.FAILED]
+        copy.arrange([image.copy(now=now) for image in kept])
         return copy
 
     @property
@@ -240,6 +242,21 @@ class ServiceListing(Base):
             self.archived_at, self.deletable_at = now, now + grace
         self.status = target
         return True
+
+    def check_editable(self, *, now: datetime) -> None:
+        """Hold a change of the pictures against the present state.
+
+        :raises IllegalTransition: it is archived.
+        """
+        self._demand(Action.EDIT, now=now)
+
+    def arrange(self, images: Sequence[ListingImage]) -> bool:
+        """Have these pictures in this order, the cover first; says whether that is new."""
+        changed = [*images] != [*self.images]
+        for position, image in enumerate(images):
+            image.position = position
+        self.images = [*images]
+        return changed
 
     def check_deletable(self, *, now: datetime) -> None:
         """Hold deletion against the present state.
@@ -325,48 +342,4 @@ class AuditEntry(Base):
     details: Mapped[Document] = mapped_column(JSONB)
 
 
-listing_search = Table(
-    "listing_search",
-    Base.metadata,
-    Column("id", Uuid, ForeignKey(ServiceListing.id, ondelete="CASCADE"), primary_key=True),
-    Column("revision", BigInteger, nullable=False),
-    Column("format", Text, nullable=False),
-    Column("head", TSVECTOR, nullable=False),
-    Column("vector", TSVECTOR, nullable=False),
-    Column("tokens", ARRAY(Text), nullable=False),
-    Column("subject_ids", _Folded, nullable=False),
-    Column("level_ids", _Folded, nullable=False),
-    Column("language_ids", _Folded, nullable=False),
-    Column("location_type", _Folded, nullable=False),
-    Column("city", _Folded),
-    Column("city_key", _Folded),
-    Column("lowest", Integer),
-    Column("highest", Integer),
-    Column("price_bands", Integer, nullable=False),
-    Column("hourly_rate", BigInteger),
-    Column("free_trial", Boolean, nullable=False),
-    Column("created_as_role", _Folded, nullable=False),
-    Column("title_key", _Folded, nullable=False),
-    Column("fuzzy", _Folded, nullable=False),
-    Column("view_count", BigInteger, nullable=False),
-    Column("booking_count", BigInteger, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("updated_at", DateTime(timezone=True), nullable=False),
-    Column("published_at", DateTime(timezone=True), nullable=False),
-    Index("ix_listing_search_vector", "vector", postgresql_using="gin"),
-    Index("ix_listing_search_tokens", "tokens", postgresql_using="gin"),
-    Index("ix_listing_search_fuzzy", "fuzzy", postgresql_using="gin", postgresql_ops=_TRIGRAMS),
-    Index("ix_listing_search_city_parts", "city_key", postgresql_using="gin", postgresql_ops=_TRIGRAMS),
-    Index("ix_listing_search_city", "city_key"),
-    Index("ix_listing_search_title", "title_key"),
-    Index("ix_listing_search_newest", text("published_at DESC"), "id"),
-    Index("ix_listing_search_price", "hourly_rate", "id"),
-)
-"""One row for each published listing, made to be searched (docs/adr/0027); see `domain.search.document`.
-
-`revision` is the listing's version that the row was made of. `head` holds title and labels alone: short enough to be
-looked at for every listing that is found. The counters have no index, so that counting rewrites none.
-"""
-
-outbox = Outbox(outbox_table(Base.metadata))
 idempotency_keys = idempotency_table(Base.metadata)
