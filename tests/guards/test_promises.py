@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/spec/domain.md").read_text(encoding="utf-8")
-CHAPTERS = ("1.", "2.", "3.", "4.", "5.", "8.", "9.")
+CHAPTERS = ("1.", "2.", "3.", "4.", "5.", "6.", "8.", "9.")
 MARK = re.compile(r"\*\*\[WEB.*?\]\*\*|\*Prevents:\*")
 
 PICTURES = "services/account/tests/test_pictures.py"
@@ -27,6 +27,8 @@ PROGRESS = "services/onboarding/tests/test_operations.py"
 MACHINE = "services/onboarding/tests/test_progress_machine.py"
 RULES_OF_SAVES = "services/onboarding/tests/test_domain_progress.py"
 SPECIFIED = "services/account/tests/test_template_specification.py"
+LISTINGS = "services/listings/tests/test_rest_listings.py"
+FOUND = "services/listings/tests/test_rest_search.py"
 MAPPING = "services/onboarding/tests/test_domain_completion.py"
 JOURNEY = "tests/integration/test_onboarding_journey.py"
 
@@ -151,6 +153,22 @@ PROMISES: Mapping[str, tuple[str, ...]] = {
         f"{MAPPING}::TestMapping::test_of_every_tutor_answer",
         f"{MAPPING}::TestMapping::test_of_every_client_answer",
         f"{MAPPING}::TestMapping::test_of_every_agent_answer",
+    ),
+    # ---- 6: listings ----
+    "`images` is a list of URL strings": (
+        f"{LISTINGS}::TestWhatNobodyMaySay::test_pictures_are_not_made_by_naming_them",
+    ),
+    "dropped by a fixed column list": (
+        f"{LISTINGS}::TestRoundTrip::test_every_field_comes_back",
+        f"{LISTINGS}::TestRoundTrip::test_examples_name_every_field",
+    ),
+    '`"published"` creates and publishes in one transaction': (
+        f"{LISTINGS}::TestMaking::test_can_publish_at_once",
+        f"{LISTINGS}::TestMaking::test_publishes_completely_or_makes_nothing",
+    ),
+    "cached searches that hid new listings": (
+        f"{FOUND}::TestAtOnce::test_a_published_listing_is_found",
+        f"{FOUND}::TestAtOnce::test_a_hidden_listing_is_gone",
     ),
     # ---- 8 and 9: health, errors ----
     "200 whenever the checker can answer": (
