@@ -69,6 +69,10 @@ logs: install ## Follow the logs of everything.
 reset: install ## Stop everything and delete its data; asks, unless FORCE=1.
 	@$(BIN)/cas-local reset $(if $(FORCE),--yes)
 
+.PHONY: seed
+seed: install ## Fill what runs with N listings (1,000) of tutors; SEED=2 makes others.
+	@$(BIN)/python -m tools.seed --count $(or $(N),1000) --seed $(or $(SEED),1)
+
 # ---- check ----
 
 SOURCES := libs services gateway deploy tests tools benchmarks protos

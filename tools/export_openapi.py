@@ -48,7 +48,7 @@ def _export(service: str, *, check: bool) -> bool:
 
 def _document(service: str) -> str:
     environment = {f"CAS_{service.upper()}_{name}": value for name, value in SETTINGS.items()}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [Path(sys.executable).parent / f"cas-{service}", "openapi"],
         env={"PATH": os.environ["PATH"], **environment},  # noqa: TID251
         capture_output=True,

@@ -133,13 +133,22 @@ def execute(settings: Settings, *, service: str, words: Sequence[str]) -> int:
 
     :raises CannotRun: when nothing runs, or nothing of that name
     """
+    known = running_service(settings, service)
+    return subprocess.run([*known["command"], *words], env=known["environment"], check=False).returncode
+
+
+def running_service(settings: Settings, name: str) -> dict[str, Any]:
+    """The `command` of a service that runs, and the `environment` it runs with.
+
+    :raises CannotRun: when nothing runs, or nothing of that name
+    """
     state = _read_state(settings)
     if not state or state["pid"] != holder(settings.data / "lock"):
         raise CannotRun("Not running.")
-    if service not in state["services"]:
-        raise CannotRun(f"There is no service {service}; there are {', '.join(state['services'])}.")
-    known = state["services"][service]
-    return subprocess.run([*known["command"], *words], env=known["environment"], check=False).returncode
+    if name not in state["services"]:
+        raise CannotRun(f"There is no service {name}; there are {', '.join(state['services'])}.")
+    known: dict[str, Any] = state["services"][name]
+    return known
 
 
 def reset(settings: Settings, *, sure: bool) -> int:
