@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
 from cas_kit.images import ImageProcessor
+from cas_kit.images.recipes import Bounds
 from cas_kit.outbox import Relay
 from cas_kit.ratelimit import RateLimiter
 from cas_kit.rest import Readiness, create_app
@@ -132,7 +133,8 @@ def relay(database, account, storage, celery) -> Relay:
 
 @pytest.fixture(scope="session")
 def processor() -> Iterator[ImageProcessor]:
-    processor = ImageProcessor(at_once=2)
+    """Patient: a machine that runs many tests may take long for the largest pictures."""
+    processor = ImageProcessor(at_once=2, bounds=Bounds(wall=60.0))
     yield processor
     processor.close()
 

@@ -52,8 +52,13 @@ def release_files(session: Session, *, owner: UUID, paths: Collection[str]) -> N
         _queue(session, path, wait=UNUSED_AFTER if path in claimed else timedelta(0))
 
 
+def has_files(session: Session, *, owner: UUID) -> bool:
+    """Whether any picture of theirs uses files; others go by the claims on them."""
+    return repository.is_used(session, owner=owner, digest="")
+
+
 def remove_all_files(session: Session, *, owner: UUID) -> None:
-    """Everything of somebody whose listings are gone."""
+    """Everything of somebody whose listings are about to go."""
     for path in paths_of_owner(owner):
         _queue(session, path, wait=timedelta(0))
 

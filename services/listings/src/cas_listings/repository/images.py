@@ -97,12 +97,12 @@ def lock_files(session: Session, *, owner: UUID) -> None:
     session.execute(_LOCK_NAME, {"name": f"listings files {owner}"})
 
 
-def is_used(connection: Connection, *, owner: UUID, digest: str) -> bool:
+def is_used(reader: Connection | Session, *, owner: UUID, digest: str) -> bool:
     """Whether a picture of this owner uses these files, or any when there is no digest."""
     used = _images.c.profile_id == owner
     if digest:
         used &= or_(_images.c.upload_digest == digest, _images.c.digest == digest)
-    return bool(connection.execute(select(exists().where(used))).scalar_one())
+    return bool(reader.execute(select(exists().where(used))).scalar_one())
 
 
 def lock_messages(session: Session, *, topic: str, paths: Iterable[str]) -> Sequence[Row[Any]]:
