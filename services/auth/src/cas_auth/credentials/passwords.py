@@ -21,8 +21,6 @@ from cas_kit.errors import Unavailable
 MEMORY_KIB = 19_456
 PASSES = 2
 LANES = 1
-# Hashing keeps cores busy for tens of milliseconds; whoever only reads should not have to wait for them.
-NICENESS = 19
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
@@ -85,8 +83,12 @@ class PasswordHasher:
 
 
 def _let_others_go_first() -> None:
-    """Give this thread a lower priority than those that answer requests; on Linux, where threads have their own."""
+    """Compute in this thread only when a core has nothing else to do; on Linux, where threads have their own policy.
+
+    Hashing keeps cores busy for tens of milliseconds, and whoever only reads should not wait for that. A core that
+    runs nothing but such threads counts as idle when Linux looks for one to run a request on, which low priority
+    alone (nice 19) does not achieve.
+    """
     if sys.platform == "linux":
-        thread = threading.get_native_id()
         with suppress(OSError):  # a sandbox that forbids it only costs the others some time
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+            os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
