@@ -168,3 +168,15 @@ def ordinary_user(folder, uid):
         os.chown(folder, uid, uid)
         return prefix, uid
     return ["unshare", "--user", f"--map-user={uid}", f"--map-group={uid}"], 0
+
+
+class TestStandby:
+    def test_follows_and_takes_no_writes(self, server, tmp_path, eventually):
+        with PostgresServer(tmp_path / "standby", durable=False, standby_of=server) as standby:
+            with server.connect() as connection:
+                connection.execute("CREATE TABLE followed AS SELECT 1 AS id")
+            with standby.connect() as copy:
+                there = "SELECT to_regclass('followed') IS NOT NULL"
+                eventually(lambda: copy.execute(there).fetchone()[0])
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                    copy.execute("DROP TABLE followed")

@@ -155,6 +155,7 @@ def app(database, issuer, settings, account, storage):
         routers=rest.ROUTERS,
         dependencies=ListingsDependencies(
             database=database,
+            searches=database,
             verifier=TokenVerifier(issuer=settings.issuer, audience=settings.audience, keys=issuer),
             account=account,
             settings=settings,

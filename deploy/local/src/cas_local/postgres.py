@@ -62,16 +62,26 @@ class PostgresServer:
     :param folder: made when missing; holds the cluster, the superuser's password and the log
     :param port: 0 picks a free one
     :param durable: False trades safety against a crash for speed: tests only
+    :param standby_of: a running server, of which this one is a copy that follows it and takes no writes: tests only
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, durable: bool = True, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        durable: bool = True,
+        log: Path | None = None,
+        standby_of: "PostgresServer | None" = None,
+    ) -> None:
         self.folder = folder.absolute()
         self.port = port or free_port()
         self._durable = durable
+        self._primary = standby_of
         self._log = log or self.folder / "postgres.log"
         self._data = self.folder / "data"
         self._initialising = self.folder / "initialising"
-        self._password_file = self.folder / "superuser.password"
+        self.password_file = self.folder / "superuser.password"
         self._process: Process | None = None
 
     @property
@@ -84,7 +94,7 @@ class PostgresServer:
     def url(self, database: str = "postgres", *, user: str = SUPERUSER, password: str | None = None) -> str:
         """Give the SQLAlchemy address of a database, for the superuser unless told."""
         if password is None:
-            password = self._password_file.read_text(encoding="ascii")
+            password = self.password_file.read_text(encoding="ascii")
         return f"postgresql+psycopg://{user}:{quote(password, safe='')}@{HOST}:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
@@ -129,25 +139,45 @@ class PostgresServer:
         return identity_for(self._data, program=postgres_binaries() / "postgres")
 
     def _initialise(self, identity: Identity) -> None:
-        """Run initdb; a marker stands while it does, so that an interrupted one starts over."""
+        """Make the cluster; a marker stands meanwhile, so that an interrupted attempt starts over."""
         self._initialising.touch()
-        self._password_file.touch(mode=0o600)
-        self._password_file.write_text(secrets.token_urlsafe(24), encoding="ascii")
-        identity.own(self._password_file)
-        command = [
+        self.password_file.touch(mode=0o600)
+        identity.own(self.password_file)
+        command = self._new_cluster() if self._primary is None else self._copy_of(self._primary)
+        environment = ENVIRONMENT | {"PGPASSWORD": self.password_file.read_text(encoding="ascii")}
+        making = Process(
+            Path(command[0]).name, command, log=self._log, environment=environment, identity=identity
+        )
+        making.start()
+        making.finish(within=INITDB_SECONDS)
+        self._initialising.unlink()
+
+    def _new_cluster(self) -> list[str]:
+        self.password_file.write_text(secrets.token_urlsafe(24), encoding="ascii")
+        return [
             str(postgres_binaries() / "initdb"),
             f"--pgdata={self._data}",
             f"--username={SUPERUSER}",
-            f"--pwfile={self._password_file}",
+            f"--pwfile={self.password_file}",
             "--auth=scram-sha-256",
             "--data-checksums",
             *LOCALE,
             *([] if self._durable else ["--no-sync"]),
         ]
-        initdb = Process("initdb", command, log=self._log, environment=ENVIRONMENT, identity=identity)
-        initdb.start()
-        initdb.finish(within=INITDB_SECONDS)
-        self._initialising.unlink()
+
+    def _copy_of(self, primary: "PostgresServer") -> list[str]:
+        """It keeps the roles of the other one, and their passwords."""
+        self.password_file.write_bytes(primary.password_file.read_bytes())
+        return [
+            str(postgres_binaries() / "pg_basebackup"),
+            f"--pgdata={self._data}",
+            f"--host={HOST}",
+            f"--port={primary.port}",
+            f"--username={SUPERUSER}",
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            *([] if self._durable else ["--no-sync"]),
+        ]
 
     def _wait_for_previous(self) -> None:
         """Let a server whose parent was killed finish, then remove what a killed one left.

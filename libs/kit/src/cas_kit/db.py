@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import Connection, Enum, create_engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -42,11 +43,15 @@ class Database:
 
     Every method that opens a connection raises `Unavailable` when the database cannot be reached or all connections
     stay busy.
+
+    :param url: of a copy to read from, instead of the service's own database.
     """
 
-    def __init__(self, settings: ServiceSettings, *, application_name: str) -> None:
+    def __init__(
+        self, settings: ServiceSettings, *, application_name: str, url: SecretStr | None = None
+    ) -> None:
         self.engine = create_engine(
-            settings.database_url.get_secret_value(),
+            (url or settings.database_url).get_secret_value(),
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=settings.database_pool_timeout.total_seconds(),

@@ -45,6 +45,11 @@ def build(settings: Settings) -> Service:
     revoked = RevokedSessions(settings.revocations)
     tls = RpcTls.of(settings)
     database = Database(settings, application_name="cas-listings")
+    searches = database
+    if settings.search_database_url is not None:
+        searches = Database(
+            settings, application_name="cas-listings-search", url=settings.search_database_url
+        )
     account = AccountClient(settings.account_grpc, tls=tls)
     limiter = RateLimiter(str(settings.redis_url), prefix="cas-listings")
     storage = Storage.of(settings)
@@ -70,6 +75,7 @@ def build(settings: Settings) -> Service:
             routers=rest.ROUTERS,
             dependencies=ListingsDependencies(
                 database=database,
+                searches=searches,
                 verifier=verifier,
                 account=account,
                 settings=settings,
@@ -98,7 +104,7 @@ def build(settings: Settings) -> Service:
             ),
         ],
         prepare=revoked.catch_up,
-        close=[account.close, revoked.close, celery.close, database.dispose],
+        close=[account.close, revoked.close, celery.close, searches.dispose, database.dispose],
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from cas_kit.settings import StorageSettings
@@ -27,6 +27,8 @@ class Settings(StorageSettings):
     view_limit: str = "120/minute"
     inquiry_limit: str = "30/minute"
 
+    # A copy of the database for searches to read; the database itself when it is not set.
+    search_database_url: SecretStr | None = None
     # Of one statement of a search; a person has stopped waiting by then.
     search_timeout: timedelta = timedelta(milliseconds=500)
     # Results are counted up to here; nobody pages further, and counting is most of what a broad search costs.

@@ -29,8 +29,12 @@ class Account(AccountApi, TemplateApi, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListingsDependencies(Dependencies):
-    """What the endpoints are given."""
+    """What the endpoints are given.
 
+    :param searches: what searches read: the database, or a copy of it that may be a moment behind.
+    """
+
+    searches: Database
     account: Account
     settings: Settings
     limiter: RateLimiter

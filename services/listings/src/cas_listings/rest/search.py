@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Request, Response
 
 from cas_fields.reading import Json
-from cas_kit.rest import DatabaseDep, not_modified, router
+from cas_kit.rest import not_modified, router
 from cas_listings import metrics
 from cas_listings.domain.search.reading import parameters_of_body, parameters_of_query, read_search
 from cas_listings.domain.search.suggestions import Suggestion, read_suggest_request
@@ -33,12 +33,10 @@ _ANSWERS: documents.Answers = {
 }
 
 
-def search_listings(
-    request: Request, visitor: VisitorDep, listings: ListingsDep, database: DatabaseDep
-) -> Response:
+def search_listings(request: Request, visitor: VisitorDep, listings: ListingsDep) -> Response:
     """The same for everybody, signed in or not."""
     del visitor
-    return _answer(request, listings, database, parameters_of_query(request.query_params.multi_items()))
+    return _answer(request, listings, parameters_of_query(request.query_params.multi_items()))
 
 
 for _path, _spelling in (
@@ -71,12 +69,11 @@ def post_search(
     request: Request,
     visitor: VisitorDep,
     listings: ListingsDep,
-    database: DatabaseDep,
     body: JsonBody = None,
 ) -> Response:
     """As by address; changes nothing."""
     del visitor
-    return _answer(request, listings, database, parameters_of_body({} if body is None else body))
+    return _answer(request, listings, parameters_of_body({} if body is None else body))
 
 
 @routes.get(
@@ -91,22 +88,18 @@ def post_search(
         503: {"description": "It took too long; see `Retry-After`."},
     },
 )
-def suggest_searches(
-    request: Request, visitor: VisitorDep, listings: ListingsDep, database: DatabaseDep
-) -> Response:
+def suggest_searches(request: Request, visitor: VisitorDep, listings: ListingsDep) -> Response:
     """Titles and cities of published listings only."""
     del visitor
     asked = read_suggest_request(parameters_of_query(request.query_params.multi_items()))
-    with metrics.timed("suggest"), database.transaction() as session:
+    with metrics.timed("suggest"), listings.searches.transaction() as session:
         found = suggest(session, request=asked, timeout=listings.settings.search_timeout)
     return _revalidated(request, {"suggestions": [_suggestion(each) for each in found]})
 
 
-def _answer(
-    request: Request, listings: ListingsDep, database: DatabaseDep, parameters: Mapping[str, Json]
-) -> Response:
+def _answer(request: Request, listings: ListingsDep, parameters: Mapping[str, Json]) -> Response:
     search = read_search(parameters)
-    with metrics.timed("search"), database.transaction() as session:
+    with metrics.timed("search"), listings.searches.transaction() as session:
         found = find_listings(session, search=search, limits=SearchLimits.of(listings.settings))
     document = {
         "listings": [search_documents.card(listing) for listing in found.listings],

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Response
 
 from cas_kit.errors import DomainError, Kind
-from cas_kit.rest import DatabaseDep, json_response, router
+from cas_kit.rest import json_response, router
 from cas_listings.domain.parse_query import ParsedQuery, parse_query
 from cas_listings.domain.parse_query.query import LONGEST
 from cas_listings.operations.suggestions import known_cities
@@ -40,15 +40,13 @@ class QueryUnusable(DomainError):
         415: {"description": "The body is not `application/json`."},
     },
 )
-def read_sentence(
-    visitor: VisitorDep, listings: ListingsDep, database: DatabaseDep, body: JsonBody = None
-) -> Response:
+def read_sentence(visitor: VisitorDep, listings: ListingsDep, body: JsonBody = None) -> Response:
     """Every part is a filter that the search accepts."""
     del visitor
     query = body.get("query") if isinstance(body, dict) else None
     if not isinstance(query, str) or not query.strip() or len(query) > LONGEST:
         raise QueryUnusable
-    with database.transaction() as session:
+    with listings.searches.transaction() as session:
         cities = known_cities(session, timeout=listings.settings.search_timeout)
     return json_response(_document(parse_query(query, cities=cities)))
 
