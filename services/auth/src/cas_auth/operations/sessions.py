@@ -82,10 +82,11 @@ def start_session(
         raise refuse_sign_in(session, EmailNotConfirmed(), actor_id=user.id, origin=origin, now=now)
     if user.is_banned(now):
         raise refuse_sign_in(session, BannedFromSigningIn(), actor_id=user.id, origin=origin, now=now)
-    started = UserSession.start(user, method, session_id=tools.new_id(), origin=origin, now=now)
-    session.add(started)
     if origin.network is not None:
         note_network(session, user_id=user.id, network=origin.network, now=now)
+    # Last, so that what the grant changes in it is written with it.
+    started = UserSession.start(user, method, session_id=tools.new_id(), origin=origin, now=now)
+    session.add(started)
     add_audit_entry(
         session, AuditAction.LOGIN, actor_id=user.id, session_id=started.id, origin=origin, now=now
     )
