@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/spec/domain.md").read_text(encoding="utf-8")
-CHAPTERS = ("1.", "2.", "3.", "4.", "5.", "6.", "8.", "9.")
+CHAPTERS = ("1.", "2.", "3.", "4.", "5.", "6.", "7.", "8.", "9.")
 MARK = re.compile(r"\*\*\[WEB.*?\]\*\*|\*Prevents:\*")
 
 PICTURES = "services/account/tests/test_pictures.py"
@@ -30,6 +30,7 @@ SPECIFIED = "services/account/tests/test_template_specification.py"
 LISTINGS = "services/listings/tests/test_rest_listings.py"
 FOUND = "services/listings/tests/test_rest_search.py"
 MAPPING = "services/onboarding/tests/test_domain_completion.py"
+SENTENCES = "services/listings/tests/test_parse_query.py"
 JOURNEY = "tests/integration/test_onboarding_journey.py"
 
 # Words of the line, enough to find it, and the tests that show it.
@@ -169,6 +170,22 @@ PROMISES: Mapping[str, tuple[str, ...]] = {
     "cached searches that hid new listings": (
         f"{FOUND}::TestAtOnce::test_a_published_listing_is_found",
         f"{FOUND}::TestAtOnce::test_a_hidden_listing_is_gone",
+    ),
+    # ---- 7: search ----
+    "GET /api/marketplace/search": (
+        f"{FOUND}::TestAnswer::test_of_a_body_is_that_of_an_address",
+        f"{FOUND}::TestAtOnce::test_a_published_listing_is_found",
+        "services/listings/tests/test_search_rules.py::TestParameters::test_mean_the_same_in_both_spellings",
+    ),
+    "Card = public listing": (f"{FOUND}::TestAnswer::test_has_all_its_parts",),
+    "POST /api/ai/parse-query": (
+        f"{FOUND}::TestSentences::test_become_filters_that_the_search_accepts",
+        f"{FOUND}::TestSentences::test_are_needed",
+    ),
+    '"smart" read as Art': (f"{SENTENCES}::test_understands",),
+    "lower-case cities missed": (
+        f"{SENTENCES}::test_understands",
+        f"{SENTENCES}::TestPublishedCities::test_are_known_beside_the_list",
     ),
     # ---- 8 and 9: health, errors ----
     "200 whenever the checker can answer": (

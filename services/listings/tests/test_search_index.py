@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from services.listings.tests.conftest import PUBLISHABLE
 from services.listings.tests.market import found_by, in_order, offers, store
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from cas_kit import migrations
 from cas_listings import metrics
@@ -108,6 +108,34 @@ class TestLateJobs:
                 :100
             ]
         )
+
+
+class TestPagingWhileListingsComeAndGo:
+    @pytest.mark.parametrize(
+        "parameters", [{"q": "for all"}, {"sort": "newest"}, {"sort": "price_desc"}, {"sort": "popular"}]
+    )
+    def test_shows_what_stays_exactly_once(self, database, parameters):
+        """*Prevents*: results shown twice or never because others moved them to another page."""
+        market = offers(700, seed=13)
+        store(database, market[:500])
+        staying = {offer.id for offer in market[:500] if found_by(offer)}
+        newcomers, leaving = market[500:], sorted(staying)[::9]
+        shown: list[UUID] = []
+        cursor = None
+        while cursor is not None or not shown:
+            with database.transaction() as session:
+                search = read_search({**parameters, "cursor": cursor, "limit": 40, "facets": False})
+                page = find_listings(session, search=search, limits=LIMITS)
+            shown += [listing.id for listing in page.listings]
+            cursor = page.next_cursor
+            if newcomers:
+                store(database, newcomers[:40])
+                newcomers = newcomers[40:]
+            if leaving:
+                with database.transaction() as session:
+                    session.execute(delete(ServiceListing).where(ServiceListing.id == leaving.pop()))
+        assert len(shown) == len(set(shown))
+        assert staying - set(sorted(staying)[::9]) <= set(shown)
 
 
 class TestDrift:
