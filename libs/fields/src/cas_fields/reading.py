@@ -71,7 +71,8 @@ def same_json(one: object, other: object) -> bool:
 def clean(text: str, *, lines: bool = False) -> str:
     """Trimmed, NFC, without control characters; line breaks stay when `lines` is true."""
     unified = text.replace("\r\n", "\n").replace("\r", "\n")
-    shown = "".join(_printable(char, lines=lines) for char in unified)
+    is_shown = unified.isprintable()  # most texts, and those need no look at every character
+    shown = unified if is_shown else "".join(_printable(char, lines=lines) for char in unified)
     return unicodedata.normalize("NFC", shown).strip()
 
 

@@ -1,10 +1,12 @@
 """The form in which two spellings of one option are the same text."""
 
 import unicodedata
+from functools import lru_cache
 
 _BECOMES = str.maketrans({"_": " ", "-": " ", "–": " ", "&": " and "})  # noqa: RUF001  # the en dash is meant
 
 
+@lru_cache(maxsize=4096)  # the same few hundred spellings, again and again
 def normalise(text: str) -> str:
     """Fold case, width, punctuation and spacing away; "Games & Activities" becomes "games and activities".
 

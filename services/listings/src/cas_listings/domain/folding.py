@@ -1,17 +1,20 @@
 """The form in which texts are searched: without case, accents and punctuation (docs/adr/0027)."""
 
+import re
 import unicodedata
-from collections.abc import Iterator
 
 # Letters that are no base letter with a mark, and so survive decomposition; casefold has made ß into ss.
 _LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"}  # noqa: RUF001
 )
 _SPELLED = str.maketrans({"&": " and ", "'": None, "’": None, "‘": None})  # noqa: RUF001  the typographic ones
+_WORD = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
     """Lower case without accents, width or ligatures: "Café" is "cafe". Folding twice changes nothing."""
+    if text.isascii():
+        return text.lower()  # what the rest would make of it, and most texts are
     # Twice decomposed: folding case can compose what was taken apart.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(char for char in decomposed if not _is_mark(char)).translate(_LETTERS)
@@ -22,17 +25,12 @@ def words(text: str) -> list[str]:
 
     Nothing else of the text is left, so a word can stand in a search query without being quoted.
     """
-    return "".join(_letters_or_spaces(fold(text.translate(_SPELLED)))).split()
+    return _WORD.findall(fold(text.translate(_SPELLED)))
 
 
 def folded_line(text: str) -> str:
     """The words of a text with single spaces between them."""
     return " ".join(words(text))
-
-
-def _letters_or_spaces(folded: str) -> Iterator[str]:
-    for char in folded:
-        yield char if char.isalnum() else " "
 
 
 def _is_mark(char: str) -> bool:

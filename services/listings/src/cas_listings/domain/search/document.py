@@ -1,9 +1,8 @@
 """What the search index holds of a listing: everything a search looks at, worked out beforehand."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Protocol
 from uuid import UUID
 
@@ -20,6 +19,8 @@ FORMAT = 1
 MOST_REPEATS = 8
 _WEIGHED_WITH_DESCRIPTION = (OptionFilter.SPECIALIZATIONS, OptionFilter.TEACHING_METHODS)
 _WEIGHED_WITH_SUBJECTS = (OptionFilter.SUBJECTS, OptionFilter.LEVELS)
+# Lists of different texts that are kept worked out: a few megabytes, and most listings say what others say.
+_KEPT = 4096
 
 Band = tuple[int, int | None]
 
@@ -79,7 +80,7 @@ class SearchDocument:
 
 def document_of(listing: Findable) -> SearchDocument:
     """The document of a listing. The same listing gives the same document."""
-    lists = {option_filter: _Options.of(option_filter, listing) for option_filter in OptionFilter}
+    lists = {each: _options(each, tuple(getattr(listing, each))) for each in OptionFilter}
     lowest, highest = price_interval(listing)
     city_key = folded_line(listing.location_city or "") or None
     title_key = folded_line(listing.title)
@@ -101,7 +102,7 @@ def document_of(listing: Findable) -> SearchDocument:
         city=shown(listing.location_city or "") if city_key else None,
         city_key=city_key,
         title_key=title_key,
-        fuzzy=_line([title_key, *lists[OptionFilter.SUBJECTS].labels(), city_key or ""]),
+        fuzzy=_line([title_key, *lists[OptionFilter.SUBJECTS].labels, city_key or ""]),
     )
 
 
@@ -122,6 +123,7 @@ def price_interval(listing: Findable) -> tuple[int | None, int | None]:
     return min(lowest, highest), max(lowest, highest)
 
 
+@cache
 def price_bands() -> tuple[Band, ...]:
     """The bands of the listing wizard in minor units, the upper bound excluded."""
     entries = cas_taxonomy.offered("rate-bands", Surface.LISTING)
@@ -145,49 +147,56 @@ def _reached_bands(lowest: int | None, highest: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """The values of one list: entries with those above them, and texts that no list knows."""
+    """What is made of the values of one list.
 
-    option_filter: OptionFilter
-    entries: tuple[Entry, ...]
-    texts: tuple[str, ...]
+    :param key: the ids, those above them included.
+    :param labels: what a word may be a misspelling of.
+    """
 
-    @classmethod
-    def of(cls, option_filter: OptionFilter, listing: Findable) -> "_Options":
-        entries: dict[str, Entry] = {}
-        texts: list[str] = []
-        for text in getattr(listing, option_filter):
-            entry = cas_taxonomy.resolve(option_filter.kind, text) if option_filter.kind else None
-            if entry is None:
-                texts.append(text)
-            else:
-                entries.update({each.id: each for each in (entry, *ancestors(entry))})
-        return cls(option_filter, tuple(entries.values()), tuple(texts))
+    tokens: tuple[str, ...]
+    key: str
+    labels: tuple[str, ...]
+    words: tuple[str, ...]
 
-    @property
-    def tokens(self) -> list[str]:
-        ids = [option_token(self.option_filter, entry.id, is_entry=True) for entry in self.entries]
-        free = [option_token(self.option_filter, normalise(text), is_entry=False) for text in self.texts]
-        return [*ids, *dict.fromkeys(free)]
 
-    @property
-    def key(self) -> str:
-        return ",".join(sorted(entry.id for entry in self.entries))
+@lru_cache(maxsize=_KEPT)
+def _options(option_filter: OptionFilter, written: tuple[str, ...]) -> _Options:
+    """Entries with those above them, and texts that no list knows."""
+    found: dict[str, Entry] = {}
+    texts: list[str] = []
+    for text in written:
+        entry = cas_taxonomy.resolve(option_filter.kind, text) if option_filter.kind else None
+        if entry is None:
+            texts.append(text)
+        else:
+            found.update({each.id: each for each in (entry, *ancestors(entry))})
+    entries = tuple(found.values())
+    ids = [option_token(option_filter, each, is_entry=True) for each in found]
+    free = [option_token(option_filter, normalise(text), is_entry=False) for text in texts]
+    return _Options(
+        tokens=(*ids, *dict.fromkeys(free)),
+        key=",".join(sorted(found)),
+        labels=tuple(map(folded_line, (*(entry.label for entry in entries), *texts))),
+        words=tuple(_words(entries, texts)),
+    )
 
-    def labels(self) -> Iterator[str]:
-        """What a word may be a misspelling of."""
-        return map(folded_line, (*(entry.label for entry in self.entries), *self.texts))
 
-    def words(self) -> Iterator[str]:
-        for entry in self.entries:
-            for phrase in spellings(entry):
-                yield from phrase
-        for text in self.texts:
-            yield from indexed(text)
+def _words(entries: Iterable[Entry], texts: Iterable[str]) -> Iterator[str]:
+    for entry in entries:
+        yield from _ways_to_write(entry.kind, entry.id)
+    for text in texts:
+        yield from indexed(text)
+
+
+@cache
+def _ways_to_write(kind: str, entry_id: str) -> tuple[str, ...]:
+    entry = cas_taxonomy.resolve(kind, entry_id)
+    return tuple(word for phrase in spellings(entry) for word in phrase) if entry else ()
 
 
 def _label_words(lists: dict[OptionFilter, _Options], tags: Sequence[str]) -> Iterator[str]:
     for option_filter in _WEIGHED_WITH_SUBJECTS:
-        yield from lists[option_filter].words()
+        yield from lists[option_filter].words
     for tag in tags:
         yield from indexed(tag)
 
@@ -195,15 +204,15 @@ def _label_words(lists: dict[OptionFilter, _Options], tags: Sequence[str]) -> It
 def _body_words(lists: dict[OptionFilter, _Options], texts: str) -> Iterator[str]:
     yield from indexed(texts)
     for option_filter in _WEIGHED_WITH_DESCRIPTION:
-        yield from lists[option_filter].words()
+        yield from lists[option_filter].words
 
 
 def _line(found: Iterable[str]) -> str:
     """The words in their order, each at most so many times."""
-    seen: Counter[str] = Counter()
+    seen: dict[str, int] = {}
     kept = []
     for word in found:
-        seen[word] += 1
-        if word and seen[word] <= MOST_REPEATS:
+        times = seen[word] = seen.get(word, 0) + 1
+        if word and times <= MOST_REPEATS:
             kept.append(word)
     return " ".join(kept)
