@@ -209,6 +209,19 @@ class TestReindex:
             finally:
                 rebuild.release(connection)
 
+    def test_keeps_nothing_of_what_is_deleted_or_hidden_meanwhile(self, database, published, owner, terms):
+        with database.transaction() as session:
+            changes = Changes(dict(PUBLISHABLE), status=Status.PUBLISHED)
+            hidden = create_listing(session, owner=owner, changes=changes, terms=terms)
+
+        def remove_both(*_) -> None:
+            unpublish(database, hidden, terms)
+            with database.transaction() as session:
+                session.execute(delete(ServiceListing).where(ServiceListing.id == published.id))
+
+        assert reindex(database, tell=remove_both) == 2
+        assert rows(database) == []
+
     def test_fails_no_search_and_loses_no_change(self, database, owner, terms):
         """Searches and owners go on all the while, and nothing differs in the end."""
         store(database, offers(1200, seed=9))

@@ -2,18 +2,22 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
 from cas_kit.db import Database
 from cas_kit.errors import DomainError, Kind, Unavailable
-from cas_listings.domain.search.document import index_format
+from cas_listings.domain.search.document import SearchDocument, index_format
 from cas_listings.operations.search_index import documents_of
 from cas_listings.repository import search_rebuild as rebuild
 
-BATCH = 500
+BATCH = 1_000
+# So many batches are being written while the next one is read and worked out.
+WRITERS = 2
 # The last changes are written while writers wait: few enough for a fraction of a second.
 LITTLE = 50
 # Whoever asks for the table behind us waits as long as we do for it; a search has half a second.
@@ -42,7 +46,10 @@ def reindex(database: Database, *, tell: Told) -> int:
     with _reserved(database):
         _insist(database, rebuild.create_next)
         written = _fill(database, tell=tell)
-        _insist(database, rebuild.create_indexes)
+        for step in (rebuild.create_indexes, rebuild.reference_listings, rebuild.delete_orphans):
+            _insist(database, step)
+        with database.autocommit() as connection:
+            rebuild.vacuum_next(connection)
         while _catch_up(database) > LITTLE:
             continue
         _insist(database, _swap)
@@ -63,16 +70,43 @@ def _reserved(database: Database) -> Iterator[None]:
 
 def _fill(database: Database, *, tell: Told) -> int:
     with database.transaction() as session:
+        rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
         total = rebuild.count_published(session)
-    after, written, done = None, 0, 0
+    done = written = 0
+    with ThreadPoolExecutor(WRITERS) as writers:
+        for read, writing in _written_ahead(database, writers):
+            written += writing.result()
+            done += read
+            tell(done, max(total, done))
+    return written
+
+
+def _written_ahead(database: Database, writers: Executor) -> Iterator[tuple[int, Future[int]]]:
+    """The number of listings of each batch, and its writing, while later ones are under way."""
+    under_way: deque[tuple[int, Future[int]]] = deque()
+    for read, documents in _documents(database):
+        under_way.append((read, writers.submit(_write, database, documents)))
+        if len(under_way) > WRITERS:
+            yield under_way.popleft()
+    yield from under_way
+
+
+def _documents(database: Database) -> Iterator[tuple[int, list[SearchDocument]]]:
+    """Batches of documents, each with the number of listings that were read for it."""
+    after = None
     while True:
         with database.transaction() as session:
             listings = rebuild.list_published(session, after=after, limit=BATCH)
-            written += rebuild.write_next(session, documents_of(listings)) if listings else 0
         if not listings:
-            return written
-        after, done = listings[-1].id, done + len(listings)
-        tell(done, max(total, done))
+            return
+        after = listings[-1].id
+        yield len(listings), documents_of(listings)
+
+
+def _write(database: Database, documents: Sequence[SearchDocument]) -> int:
+    with database.transaction() as session:
+        rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
+        return rebuild.fill_next(session, documents)
 
 
 def _catch_up(database: Database) -> int:

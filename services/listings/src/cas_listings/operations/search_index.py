@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from cas_kit.db import Database
-from cas_listings.domain.search.document import SearchDocument, document_of, index_format
+from cas_listings.domain.search.document import Findable, SearchDocument, document_of, index_format
 from cas_listings.domain.states import Status
 from cas_listings.models import ServiceListing, outbox
 from cas_listings.repository.search_index import (
@@ -60,7 +60,7 @@ def index_outdated(database: Database, *, owner: UUID | None = None) -> int:
             return done
 
 
-def documents_of(listings: Sequence[ServiceListing]) -> list[SearchDocument]:
+def documents_of(listings: Sequence[Findable]) -> list[SearchDocument]:
     """The documents of listings. One that cannot be made keeps no other from being found."""
     documents = []
     for listing in listings:

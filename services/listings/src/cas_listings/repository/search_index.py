@@ -49,17 +49,18 @@ _FROM_DOCUMENTS = f"""
     FROM jsonb_to_recordset(CAST(:documents AS jsonb)) AS d({_DOCUMENT_COLUMNS})
     JOIN service_listings AS l ON l.id = d.id AND l.version = d.revision AND l.status = 'published'
     CROSS JOIN LATERAL (SELECT {_HEAD} AS head) AS w
-    FOR SHARE OF l SKIP LOCKED
 """  # noqa: S608  made of constants
 
 
 def upsert_statement(table: str) -> str:
     """The statement that writes documents into a table of the index's shape."""
     changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in COLUMNS if name != "id")
-    return (
-        f"INSERT INTO {table} ({', '.join(COLUMNS)}) {_FROM_DOCUMENTS} "
-        f"ON CONFLICT (id) DO UPDATE SET {changes}"
-    )
+    return f"{insert_statement(table)} FOR SHARE OF l SKIP LOCKED ON CONFLICT (id) DO UPDATE SET {changes}"
+
+
+def insert_statement(table: str) -> str:
+    """As `upsert_statement`, into a table with none of these listings; it holds none of them either."""
+    return f"INSERT INTO {table} ({', '.join(COLUMNS)}) {_FROM_DOCUMENTS}"
 
 
 _UPSERT = text(upsert_statement(listing_search.name))
@@ -107,7 +108,7 @@ class Drift:
 
 def write_documents(session: Session, documents: Sequence[SearchDocument]) -> int:
     """Write rows for these documents; returns how many of them were of the present version and published."""
-    return execute_upsert(session.connection(), _UPSERT, documents)
+    return execute_with(session.connection(), _UPSERT, documents)
 
 
 def hide(session: Session, *, listing_id: UUID) -> None:
@@ -146,7 +147,7 @@ def measure_drift(connection: Connection, *, index_format: str) -> Drift:
     )
 
 
-def execute_upsert(connection: Connection, statement: TextClause, documents: Sequence[SearchDocument]) -> int:
-    """Run an `upsert_statement`; returns how many rows it wrote."""
+def execute_with(connection: Connection, statement: TextClause, documents: Sequence[SearchDocument]) -> int:
+    """Run a statement that writes documents; returns how many rows it wrote."""
     encoded = msgspec.json.encode([asdict(document) for document in documents]).decode()
     return connection.execute(statement, {"documents": encoded}).rowcount

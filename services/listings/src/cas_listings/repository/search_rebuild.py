@@ -1,25 +1,30 @@
 """Another search index beside the live one, and the moment that puts it in its place (docs/adr/0028)."""
 
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Connection, MetaData, func, select, text
+from sqlalchemy import Connection, MetaData, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from cas_listings.domain.search.document import SearchDocument
+from cas_listings.domain.search.document import Findable, SearchDocument
 from cas_listings.domain.states import Status
 from cas_listings.models import ServiceListing, listing_search
 from cas_listings.repository.search_index import (
-    execute_upsert,
+    execute_with,
     hidden_in,
+    insert_statement,
     outdated_in,
     upsert_statement,
 )
 
 LIVE, NEXT, OLD = listing_search.name, "listing_search_next", "listing_search_old"
+_REFERENCE = f"fk_{LIVE}_id_service_listings"
 
 _next = listing_search.to_metadata(MetaData(), name=NEXT)
-_UPSERT = text(upsert_statement(NEXT))
+_UPSERT, _INSERT = text(upsert_statement(NEXT)), text(insert_statement(NEXT))
+# Rows of what is needed and no more: objects of whole listings take as long as all the rest of the work.
+_READ = select(*(ServiceListing.__table__.c[name] for name in Findable.__annotations__))
 _OUTDATED = outdated_in(_next)
 _HIDDEN = hidden_in(_next)
 _LOCK = "hashtextextended('listings.reindex', 0)"
@@ -52,31 +57,33 @@ def patient(session: Session, *, lock_timeout: str) -> None:
 
 
 def create_next(session: Session) -> None:
-    """An empty table of the live one's shape; what an earlier try left goes first."""
+    """An empty table of the live one's shape; what an earlier try left goes first.
+
+    Constraints and indexes come when it is full: kept up row by row they take longer than the rows.
+    """
     session.execute(text(f"DROP TABLE IF EXISTS {NEXT}"))
     session.execute(text(f"CREATE TABLE {NEXT} (LIKE {LIVE} INCLUDING DEFAULTS INCLUDING STORAGE)"))
-    session.execute(text(f"ALTER TABLE {NEXT} ADD CONSTRAINT pk_{NEXT} PRIMARY KEY (id)"))
-    session.execute(
-        text(
-            f"ALTER TABLE {NEXT} ADD CONSTRAINT fk_{LIVE}_id_service_listings "
-            "FOREIGN KEY (id) REFERENCES service_listings (id) ON DELETE CASCADE"
-        )
-    )
 
 
 def count_published(session: Session) -> int:
     return session.scalar(select(func.count()).where(_IS_PUBLISHED)) or 0
 
 
-def list_published(session: Session, *, after: UUID | None, limit: int) -> Sequence[ServiceListing]:
-    """Published listings in the order of their ids."""
-    statement = select(ServiceListing).where(_IS_PUBLISHED).order_by(ServiceListing.id).limit(limit)
-    return session.scalars(statement.where(ServiceListing.id > after) if after else statement).all()
+def list_published(session: Session, *, after: UUID | None, limit: int) -> Sequence[Findable]:
+    """What documents are made of, of published listings in the order of their ids."""
+    statement = _READ.where(_IS_PUBLISHED).order_by(ServiceListing.id).limit(limit)
+    rows = session.execute(statement.where(ServiceListing.id > after) if after else statement).all()
+    return cast("Sequence[Findable]", rows)
+
+
+def fill_next(session: Session, documents: Sequence[SearchDocument]) -> int:
+    """Write rows for listings that have none yet; returns how many of them were of the present version."""
+    return execute_with(session.connection(), _INSERT, documents)
 
 
 def write_next(session: Session, documents: Sequence[SearchDocument]) -> int:
-    """As `write_documents`, into the table that is being filled."""
-    return execute_upsert(session.connection(), _UPSERT, documents)
+    """As `write_documents`, into the table that was filled."""
+    return execute_with(session.connection(), _UPSERT, documents)
 
 
 def list_outdated_next(session: Session, *, index_format: str, limit: int) -> Sequence[ServiceListing]:
@@ -90,12 +97,35 @@ def delete_hidden_next(session: Session) -> None:
 
 
 def create_indexes(session: Session) -> None:
-    """The live table's indexes, on the table that was filled: faster than to fill it with them."""
+    """The live table's indexes, on the table that was filled."""
+    session.execute(text(f"ALTER TABLE {NEXT} ADD CONSTRAINT pk_{NEXT} PRIMARY KEY (id)"))
     for name, definition in session.execute(_INDEXES, {"name": LIVE}).all():
         if name != f"pk_{LIVE}":
             named = definition.replace(f" {name} ON ", f" {name}_next ON ")
             session.execute(text(named.replace(f".{LIVE} ", f".{NEXT} ")))
-    session.execute(text(f"ANALYZE {NEXT}"))
+
+
+def reference_listings(session: Session) -> None:
+    """From now on a listing takes its row with it."""
+    session.execute(
+        text(
+            f"ALTER TABLE {NEXT} ADD CONSTRAINT {_REFERENCE} "
+            "FOREIGN KEY (id) REFERENCES service_listings (id) ON DELETE CASCADE NOT VALID"
+        )
+    )
+
+
+def delete_orphans(session: Session) -> None:
+    """Remove what was deleted before rows went with their listings."""
+    session.execute(_next.delete().where(~exists().where(ServiceListing.id == _next.c.id)))
+    session.execute(text(f"ALTER TABLE {NEXT} VALIDATE CONSTRAINT {_REFERENCE}"))
+
+
+def vacuum_next(connection: Connection) -> None:
+    """Let the first searches find it as the later ones will: measured, and known to be seen by everybody."""
+    connection.execute(text("SET statement_timeout = 0"))
+    connection.execute(text(f"VACUUM (ANALYZE) {NEXT}"))
+    connection.execute(text("RESET statement_timeout"))
 
 
 def keep_writers_out(session: Session) -> None:
