@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -45,14 +46,21 @@ class Offer:
     views: int
 
 
-def offers(count: int, *, seed: int = 1) -> Iterator[Offer]:
+def offers(count: int, *, seed: int = 1, first: int = 0) -> Iterator[Offer]:
     """Listings in this number, owned by a quarter as many people, in no order of time.
 
     The first thousand of a million are the same as of a thousand.
+
+    :param first: the number of the first one, for those who share the work.
     """
-    author = _Author(seed)
-    for number in range(count):
+    author = _author(seed)
+    for number in range(first, first + count):
         yield author.offer(number)
+
+
+@cache
+def _author(seed: int) -> "_Author":
+    return _Author(seed)
 
 
 class _Author:

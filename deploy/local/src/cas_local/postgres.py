@@ -4,6 +4,7 @@ import secrets
 import shutil
 import signal
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -62,6 +63,7 @@ class PostgresServer:
     :param folder: made when missing; holds the cluster, the superuser's password and the log
     :param port: 0 picks a free one
     :param durable: False trades safety against a crash for speed: tests only
+    :param settings: of the server, over the usual ones
     :param standby_of: a running server, of which this one is a copy that follows it and takes no writes: tests only
     """
 
@@ -72,11 +74,13 @@ class PostgresServer:
         port: int = 0,
         durable: bool = True,
         log: Path | None = None,
+        settings: Mapping[str, str] | None = None,
         standby_of: "PostgresServer | None" = None,
     ) -> None:
         self.folder = folder.absolute()
         self.port = port or free_port()
         self._durable = durable
+        self._settings = dict(settings or {})
         self._primary = standby_of
         self._log = log or self.folder / "postgres.log"
         self._data = self.folder / "data"
@@ -201,8 +205,8 @@ class PostgresServer:
         return [process for process in postgres if process.info["cwd"] == str(self._data.resolve())]
 
     def _postmaster(self, identity: Identity) -> Process:
-        settings = SETTINGS | ({} if self._durable else NOT_DURABLE) | {"port": str(self.port)}
-        command = [str(postgres_binaries() / "postgres"), "-D", str(self._data)]
+        settings = SETTINGS | ({} if self._durable else NOT_DURABLE) | self._settings
+        command = [str(postgres_binaries() / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         return Process(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 import cas_taxonomy
@@ -78,6 +79,7 @@ class Availability:
         ]
 
 
+@cache
 def recurring(hours: cas_taxonomy.Window) -> Window:
     """The window of a slot."""
     return Window(Recurrence.RECURRING, hours.days, minutes(hours.start), minutes(hours.end))
