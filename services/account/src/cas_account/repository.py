@@ -4,11 +4,11 @@ Reads of the hot paths are built once at import, run in autocommit and return en
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, CursorResult, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, CursorResult, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -161,29 +161,6 @@ def list_activity(session: Session, *, user_id: UUID) -> Iterator[AuditEntry]:
     """What the user did, the oldest first; read in portions."""
     found = select(AuditEntry).where(AuditEntry.actor == user_id).order_by(AuditEntry.at, AuditEntry.id)
     yield from session.scalars(found.execution_options(yield_per=ENTRIES_AT_ONCE))
-
-
-# ---- messages about files ----
-
-
-def lock_messages(session: Session, *, topic: str, path: str) -> Sequence[Row[UUID, int, datetime | None]]:
-    """Id, attempts and `parked_at` of the messages about these files; nobody claims one until the transaction ends."""
-    columns = outbox_messages.c
-    about = (columns.topic == topic) & (columns.payload["path"].astext == path)
-    found = select(columns.id, columns.attempts, columns.parked_at).where(about).order_by(columns.id)
-    return session.execute(found.with_for_update()).all()
-
-
-def postpone_messages(session: Session, *, message_ids: Collection[UUID], wait: timedelta) -> None:
-    session.execute(
-        update(outbox_messages)
-        .where(outbox_messages.c.id.in_(message_ids))
-        .values(next_attempt_at=func.now() + wait)
-    )
-
-
-def delete_message(session: Session, *, message_id: UUID) -> None:
-    session.execute(delete(outbox_messages).where(outbox_messages.c.id == message_id))
 
 
 # ---- completions, erasure, audit ----

@@ -1,14 +1,11 @@
 """The two pictures of a profile: their sizes, and where their files are (docs/spec/domain.md 3.4)."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from cas_kit.images import Picture, Recipe
 
 AREA = "profiles"
-UNUSED_AFTER = timedelta(minutes=2)
-"""How long the files of an upload may be without a use; far longer than a request takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from cas_account import repository
 from cas_account.domain.pictures import PicturePlace, files_of_picture, owner_of
 from cas_account.models import Profile
 from cas_account.operations.cards import announce_card
-from cas_account.operations.files import claim_files, release_files, use_files
+from cas_account.operations.files import picture_files, release_files
 from cas_account.operations.profiles import CheckVersion, lock_own_profile
 from cas_kit.db import Database
 from cas_kit.images import ImageProcessor, Picture
@@ -23,11 +23,11 @@ class StoredPicture:
     """A picture whose files are written.
 
     :param path: what the keys of its files begin with.
-    :param claim_id: keeps them for a while.
+    :param claims: keep them for a while.
     """
 
     path: str
-    claim_id: UUID
+    claims: Mapping[str, UUID]
     picture: Picture
 
     def url(self, width: int, *, media_url: str) -> str:
@@ -50,10 +50,10 @@ def store_picture(database: Database, storage: Storage, *, user_id: UUID, pictur
     path = files_of_picture(user_id, picture)
     with database.transaction() as session:
         lock_own_profile(session, user_id=user_id)
-        claim_id = claim_files(session, path=path)
+        claims = picture_files.claim(session, [path])
     for variant in picture.variants:
         storage.put(f"{path}/{variant.file_name}", variant.data)
-    return StoredPicture(path, claim_id, picture)
+    return StoredPicture(path, claims, picture)
 
 
 def make_picture(images: ImageProcessor, *, place: PicturePlace, data: bytes) -> Picture:
@@ -82,7 +82,7 @@ def show_picture(
     """
     profile = lock_own_profile(session, user_id=user_id)
     check_version(profile.version)
-    use_files(session, path=stored.path, claim_id=stored.claim_id)
+    picture_files.use(session, stored.claims)
     url = stored.url(max(place.recipe.widths), media_url=media_url)
     _show(session, profile, place, url=url, path=stored.path, now=now)
     return profile

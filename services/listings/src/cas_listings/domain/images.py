@@ -17,8 +17,6 @@ RECIPE = Recipe(widths=(320, 640, 1280, 1920), preview=True)
 RECIPE_AVIF = Recipe(widths=RECIPE.widths, format=OutputFormat.AVIF, quality=55)
 
 PUBLIC_AREA, PRIVATE_AREA = "listings", "uploads"
-UNUSED_AFTER = timedelta(minutes=2)
-"""How long files may be without a use; far longer than a request takes, or one try of the worker at writing them."""
 
 # Longer than a task may run (cas_kit.worker): a picture whose worker is gone is free again after it.
 LEASE = timedelta(seconds=90)

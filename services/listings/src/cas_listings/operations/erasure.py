@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from cas_kit.errors import Unauthenticated
 from cas_listings import repository
-from cas_listings.operations.files import has_files, remove_all_files
+from cas_listings.operations.files import remove_all_files
 from cas_listings.repository import Reader
 
 
@@ -38,8 +38,7 @@ def erase_user(session: Session, *, user_id: UUID, now: datetime) -> int:
     if repository.is_erased(session, user_id=user_id):
         return 0
     repository.add_erased_user(session, user_id=user_id, erased_at=now)
-    if has_files(session, owner=user_id):
-        remove_all_files(session, owner=user_id)
+    remove_all_files(session, owner=user_id)
     removed = repository.delete_everything_of(session, user_id=user_id)
     repository.add_audit_entry(
         session,

@@ -26,7 +26,7 @@ from cas_listings.domain.images import (
 )
 from cas_listings.models import ListingImage, ServiceListing, outbox
 from cas_listings.operations.erasure import hold_user
-from cas_listings.operations.files import claim_files, release_files, use_files
+from cas_listings.operations.files import picture_files
 from cas_listings.operations.locking import CheckVersion, lock_listing
 from cas_listings.operations.search_index import keep_findable
 
@@ -97,7 +97,7 @@ def store_uploads(
         if listing is None or _too_many(listing, batch):
             return {}
         paths = [upload_path(owner, digest) for digest in batch.digests]
-        claims = claim_files(session, owner=owner, paths=paths)
+        claims = picture_files.claim(session, paths)
     for upload in batch.accepted:
         storage.put(upload_key(owner, upload.digest), upload.content)
     return claims
@@ -134,7 +134,7 @@ def add_images(
         raise TooManyImages
     if not claims:
         raise Unavailable
-    use_files(session, owner=owner, claims=claims)
+    picture_files.use(session, claims)
     present = {image.upload_digest: image for image in listing.images}
     added = {
         digest: ListingImage.uploaded(owner=owner, upload_digest=digest, now=now)
@@ -204,7 +204,7 @@ def remove_image(
         raise ImageNotFound
     listing.arrange([image for image in listing.images if image.id != image_id])
     _advance(session, listing, now=now)
-    release_images(session, removed, owner=owner)
+    release_images(session, removed)
     repository.add_audit_entry(
         session,
         actor_id=owner,
@@ -240,11 +240,9 @@ def process_soon(session: Session, images: Iterable[ListingImage]) -> None:
             outbox.add(session, topic=IMAGE_UPLOADED, payload={"image_id": str(image.id)})
 
 
-def release_images(session: Session, images: Iterable[ListingImage], *, owner: UUID) -> None:
+def release_images(session: Session, images: Iterable[ListingImage]) -> None:
     """The files of pictures that are going to be gone."""
-    paths = [path for image in images for path in image.paths]
-    if paths:
-        release_files(session, owner=owner, paths=paths)
+    picture_files.release(session, [path for image in images for path in image.paths])
 
 
 def _lock_editable(

@@ -169,7 +169,7 @@ def delete_listing(
     listing = lock_listing(session, listing_id=listing_id, owner=owner, check_version=check_version)
     listing.check_deletable(now=now)
     _record(session, listing, "listing_deleted", now=now)
-    release_images(session, listing.images, owner=owner)
+    release_images(session, listing.images)
     repository.delete_listing(session, listing)
 
 

@@ -23,7 +23,7 @@ from cas_listings.domain.images import (
     upload_key,
 )
 from cas_listings.models import ServiceListing
-from cas_listings.operations.files import claim_files, use_files
+from cas_listings.operations.files import picture_files
 from cas_listings.operations.search_index import keep_findable
 from cas_listings.repository.images import (
     ImageQueue,
@@ -160,7 +160,7 @@ def _show(workshop: ImageWorkshop, claim: _Claim, picture: Picture) -> None:
     """Write the files, then let the picture show them: its new state and the use of its files are one transaction."""
     path = public_path(claim.owner, picture.digest)
     with workshop.database.transaction() as session:
-        claims = claim_files(session, owner=claim.owner, paths=[path])
+        claims = picture_files.claim(session, [path])
     for variant in picture.variants:
         workshop.storage.put(f"{path}/{variant.file_name}", variant.data)
     with workshop.database.transaction() as session:
@@ -168,7 +168,7 @@ def _show(workshop: ImageWorkshop, claim: _Claim, picture: Picture) -> None:
         if locked is None:
             return
         listing, image = locked
-        use_files(session, owner=claim.owner, claims=claims)
+        picture_files.use(session, claims)
         image.finish(picture, media_url=workshop.media_url)
         _show_change(session, listing)
     log.info("image_processed", **claim.says())

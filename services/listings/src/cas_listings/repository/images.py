@@ -1,21 +1,19 @@
-"""Pictures of listings, and the messages about their files."""
+"""Pictures of listings."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Table, delete, exists, func, or_, select, text, update
+from sqlalchemy import Connection, Table, exists, func, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from cas_listings.domain.images import ImageState
-from cas_listings.models import ListingImage, ServiceListing, outbox
+from cas_listings.models import ListingImage, ServiceListing
 
 _images = cast("Table", ListingImage.__table__)
-_messages = outbox.table
-_LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +90,9 @@ def measure_images(connection: Connection, *, now: datetime) -> ImageQueue:
 # ---- files ----
 
 
-def lock_files(session: Session, *, owner: UUID) -> None:
-    """Wait until nobody else hands over files of this owner."""
-    session.execute(_LOCK_NAME, {"name": f"listings files {owner}"})
-
-
 def is_used(reader: Connection | Session, *, owner: UUID, digest: str) -> bool:
     """Whether a picture of this owner uses these files, or any when there is no digest."""
     used = _images.c.profile_id == owner
     if digest:
         used &= or_(_images.c.upload_digest == digest, _images.c.digest == digest)
     return bool(reader.execute(select(exists().where(used))).scalar_one())
-
-
-def lock_messages(session: Session, *, topic: str, paths: Iterable[str]) -> Sequence[Row[Any]]:
-    """The messages about these files; nobody claims one until the transaction ends."""
-    columns = _messages.c
-    path = columns.payload["path"].astext
-    found = select(columns.id, columns.attempts, columns.parked_at, path.label("path"))
-    about = found.where(columns.topic == topic, path.in_([*paths])).order_by(columns.id)
-    return session.execute(about.with_for_update()).all()
-
-
-def postpone_messages(session: Session, *, message_ids: Collection[UUID], wait: timedelta) -> None:
-    session.execute(
-        update(_messages).where(_messages.c.id.in_(message_ids)).values(next_attempt_at=func.now() + wait)
-    )
-
-
-def delete_messages(session: Session, *, message_ids: Collection[UUID]) -> None:
-    session.execute(delete(_messages).where(_messages.c.id.in_(message_ids)))
