@@ -68,9 +68,16 @@ def _reserved(database: Database) -> Iterator[None]:
             rebuild.release(connection)
 
 
-def _fill(database: Database, *, tell: Told) -> int:
+@contextmanager
+def _patient(database: Database) -> Iterator[Session]:
+    """A transaction whose statements end when they end: a busy machine is no reason to give up."""
     with database.transaction() as session:
         rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
+        yield session
+
+
+def _fill(database: Database, *, tell: Told) -> int:
+    with _patient(database) as session:
         total = rebuild.count_published(session)
     done = written = 0
     with ThreadPoolExecutor(WRITERS) as writers:
@@ -95,7 +102,7 @@ def _documents(database: Database) -> Iterator[tuple[int, list[SearchDocument]]]
     """Batches of documents, each with the number of listings that were read for it."""
     after = None
     while True:
-        with database.transaction() as session:
+        with _patient(database) as session:
             listings = rebuild.list_published(session, after=after, limit=BATCH)
         if not listings:
             return
@@ -104,14 +111,12 @@ def _documents(database: Database) -> Iterator[tuple[int, list[SearchDocument]]]
 
 
 def _write(database: Database, documents: Sequence[SearchDocument]) -> int:
-    with database.transaction() as session:
-        rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
+    with _patient(database) as session:
         return rebuild.fill_next(session, documents)
 
 
 def _catch_up(database: Database) -> int:
-    with database.transaction() as session:
-        rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
+    with _patient(database) as session:
         return _write_changes(session, limit=BATCH)
 
 
@@ -134,8 +139,7 @@ def _insist(database: Database, step: Callable[[Session], None]) -> None:
     """Do a step that needs locks, again and again until it gets them."""
     for attempt in range(1, LOCK_ATTEMPTS + 1):
         try:
-            with database.transaction() as session:
-                rebuild.patient(session, lock_timeout=LOCK_TIMEOUT)
+            with _patient(database) as session:
                 step(session)
         except Unavailable:
             if attempt == LOCK_ATTEMPTS:
