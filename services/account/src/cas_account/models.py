@@ -1,6 +1,7 @@
 """Tables of the account schema, and the ways their rows may change."""
 
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
@@ -39,6 +40,18 @@ class Base(DeclarativeBase):
     """Base of this service's tables."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureChange:
+    """What became of a profile that shows another picture.
+
+    :param columns: that changed.
+    :param released: what the keys of files begin with that it no longer shows, by the name of the picture.
+    """
+
+    columns: Set[str]
+    released: Mapping[str, str]
 
 
 class Profile(Base):
@@ -139,20 +152,23 @@ class Profile(Base):
         return self._write(self._with_avatar_gone(values), now=now)
 
     def _with_avatar_gone(self, values: Values) -> Values:
-        """An uploaded picture stands in two columns: whoever clears the one that counts means both."""
+        """An uploaded picture stands in two columns: whoever clears the first one means both, or says otherwise."""
         uploaded = shows(self.custom_picture_url, self.avatar_storage_path)
         if uploaded and values.get("avatar_url") == "" and self.avatar_url == self.custom_picture_url:
             return {"custom_picture_url": "", **values}
         return values
 
-    def show(self, place: PicturePlace, *, url: str, path: str, now: datetime) -> Mapping[str, str]:
-        """Show another picture, or none; returns the files that this one no longer shows, as `release` does."""
+    def show(self, place: PicturePlace, *, url: str, path: str, now: datetime) -> PictureChange:
+        """Show another picture in this place, or none."""
         before: str = getattr(self, place.path_column)
-        self._write({**dict.fromkeys(place.url_columns, url), place.path_column: path}, now=now)
-        return {place.name: before} if before not in {"", path} else {}
+        changed = self._write({**dict.fromkeys(place.url_columns, url), place.path_column: path}, now=now)
+        return PictureChange(changed, released={place.name: before} if before not in {"", path} else {})
 
     def release(self) -> Mapping[str, str]:
-        """Forget the files that no address of this profile shows any more; returns them by the name of the picture."""
+        """Forget the files that no address of this profile shows any more.
+
+        :returns: what their keys begin with, by the name of the picture.
+        """
         released: dict[str, str] = {}
         for place in PLACES:
             path: str = getattr(self, place.path_column)

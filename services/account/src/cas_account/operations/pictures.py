@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from cas_account import repository
 from cas_account.domain.pictures import PicturePlace, files_of_picture, owner_of
-from cas_account.models import Profile
+from cas_account.models import PictureChange, Profile
 from cas_account.operations.cards import announce_card
 from cas_account.operations.files import picture_files, release_files
 from cas_account.operations.profiles import CheckVersion, lock_own_profile
@@ -84,7 +84,7 @@ def show_picture(
     check_version(profile.version)
     picture_files.use(session, stored.claims)
     url = stored.url(max(place.recipe.widths), media_url=media_url)
-    _show(session, profile, place, url=url, path=stored.path, now=now)
+    _settle(session, profile, profile.show(place, url=url, path=stored.path, now=now), now=now)
     return profile
 
 
@@ -97,16 +97,14 @@ def remove_picture(
     """
     profile = lock_own_profile(session, user_id=user_id)
     check_version(profile.version)
-    _show(session, profile, place, url="", path="", now=now)
+    _settle(session, profile, profile.show(place, url="", path="", now=now), now=now)
     return profile
 
 
-def _show(
-    session: Session, profile: Profile, place: PicturePlace, *, url: str, path: str, now: datetime
-) -> None:
-    released = profile.show(place, url=url, path=path, now=now)
-    release_files(session, user_id=profile.id, released=released, now=now)
-    announce_card(session, user_id=profile.id, changed=set(place.url_columns))
+def _settle(session: Session, profile: Profile, change: PictureChange, *, now: datetime) -> None:
+    """What follows when a profile shows another picture."""
+    release_files(session, user_id=profile.id, released=change.released, now=now)
+    announce_card(session, user_id=profile.id, changed=change.columns)
 
 
 def remove_unused(database: Database, storage: Storage, *, path: str) -> int:
