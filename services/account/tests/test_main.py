@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import HttpUrl, SecretStr, ValidationError
 from starlette.testclient import TestClient
 
 from cas_account import main
@@ -54,12 +54,29 @@ class TestBuild:
         with TestClient(service.app) as client:
             report = client.get("/api/health").json()
         statuses = {name: part["status"] for name, part in report["services"].items()}
-        assert {name: statuses[name] for name in ("account", "database", "redis")} == {
+        assert {name: statuses[name] for name in ("account", "database", "redis", "storage")} == {
             "account": "ok",
             "database": "ok",
             "redis": "ok",
+            "storage": "ok",
         }
         assert (statuses["auth"], report["status"]) == ("error", "error")
+
+    def test_is_degraded_while_files_cannot_be_kept(self, settings, account_database):
+        away = settings.model_copy(
+            update={
+                "storage_url": "s3://pictures",
+                "storage_endpoint": HttpUrl("http://127.0.0.1:1"),
+                "storage_access_key_id": "a",
+                "storage_secret_access_key": SecretStr("b"),
+            }
+        )
+        built = main.build(away)
+        with TestClient(built.app) as client:
+            storage = client.get("/api/health").json()["services"]["storage"]
+        for close in built.close:
+            close()
+        assert (storage["status"], storage["message"]) == ("error", "Not answering.")
 
 
 class TestTrustedIssuers:

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from cas_account.operations.erasure import begin_erasure
 
@@ -25,6 +26,19 @@ NAMES = {
 @pytest.fixture
 def path(user_id):
     return f"/api/profiles/{user_id}"
+
+
+@pytest.fixture
+def statements(database):
+    """The SQL that runs."""
+    seen = []
+
+    def record(connection, cursor, statement, *rest):
+        seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", record)
+    yield seen
+    event.remove(database.engine, "before_cursor_execute", record)
 
 
 def test_shows_exactly_what_everybody_may_know(client, issuer, path, user_id):
@@ -70,3 +84,20 @@ def test_answers_refusals_with_error_for_the_existing_web_client(client, databas
 
 def test_believes_no_bad_token(client, path):
     assert client.get(path, headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+def test_needs_no_more_columns_than_it_shows(client, path, statements):
+    """*Prevents:* row-level "public read" that exposed every column."""
+    client.get(path)
+    (statement,) = statements
+    for column in (
+        "email",
+        "phone",
+        "city",
+        "country",
+        "preferences",
+        "storage_path",
+        "agent_id",
+        "version",
+    ):
+        assert column not in statement
