@@ -192,6 +192,7 @@ LISTINGS = {
     "GET /media/listings/{owner}/{digest}/{name}": public(
         path={"owner": NOTHING, "digest": "0" * 64, "name": "320.webp"}, ok=404
     ),
+    "GET /media/uploads/{link}": public(path={"link": "nobodys"}, ok=404),
     "POST /api/listings/{listing_id}/views": public(path={"listing_id": NOTHING}, ok=404, program=401),
     "POST /api/listings/{listing_id}/inquiries": owned("listing_id", ok=404),
 }

@@ -112,7 +112,7 @@ def account(owner) -> FakeAccount:
 @pytest.fixture
 def storage(settings) -> Iterator[Storage]:
     """Empty again afterwards."""
-    storage = Storage.of(settings)
+    storage = Storage.of(settings, links_below=f"{settings.media_url}uploads/")
     yield storage
     for area in ("uploads", "listings"):
         storage.delete_prefix(area)

@@ -33,7 +33,8 @@ def exported(database):
     def export(user_id):
         with database.transaction() as session:
             return [
-                (item.section, json.loads(item.document)) for item in export_user(session, user_id=user_id)
+                (item.section, json.loads(item.document))
+                for item in export_user(session, user_id=user_id, link=str)
             ]
 
     return export

@@ -1,5 +1,6 @@
 """Pictures of a listing: uploaded, processed, put in order, shown and removed (docs/spec/domain.md 6.6)."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,6 +15,7 @@ from cas_kit.testing.photos import CANARY, drawn, photo
 from cas_listings.domain.images import LEASE, MAX_STRIKES, NEVER_FINISHED, UPLOAD_LOST
 from cas_listings.models import AuditEntry, ListingImage, outbox
 from cas_listings.operations.erasure import erase_user
+from cas_listings.operations.export import export_user
 from cas_listings.operations.files import REMOVE_UNUSED, remove_unused
 from cas_listings.operations.processing import image_queue, picture_maker, process_image
 from cas_listings.operations.search_index import index_outdated
@@ -548,6 +550,27 @@ class TestAnErasedOwner:
             erase_user(session, user_id=owner.user_id, now=datetime.now(UTC))
         settle(database)
         assert stored(storage) == []
+
+
+class TestAnExport:
+    def test_links_to_the_file_as_it_was_received_for_a_while(self, upload, client, storage, database, owner):
+        tagged = SPECIMENS["jpeg-with-gps"].make()
+        upload(tagged)
+
+        def address(now):
+            def link(key):
+                return storage.link(key, now=now, lasts=timedelta(hours=1))
+
+            with database.transaction() as session:
+                items = [*export_user(session, user_id=owner.user_id, link=link)]
+            (document,) = [json.loads(item.document) for item in items if item.section == "images"]
+            return f"/media/uploads/{document['uploaded_file'].rpartition('/')[2]}"
+
+        answer = client.get(address(datetime.now(UTC)))
+        assert (answer.status_code, answer.content) == (200, tagged)
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert client.get(address(datetime.now(UTC) - timedelta(hours=2))).status_code == 404
+        assert client.get("/media/uploads/made.up").status_code == 404
 
 
 class TestAPublishedListing:

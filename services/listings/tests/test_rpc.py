@@ -20,9 +20,9 @@ PATH = "/api/listings"
 
 
 @pytest.fixture
-def stub(database, settings) -> Iterator[ListingsServiceStub]:
+def stub(database, settings, storage) -> Iterator[ListingsServiceStub]:
     limiter = RateLimiter(str(settings.redis_url), prefix=f"test-{uuid4().hex}")
-    server = RpcServer(partial(rpc.register, database=database, limiter=limiter))
+    server = RpcServer(partial(rpc.register, database=database, limiter=limiter, storage=storage))
     port = server.start(host="127.0.0.1", port=0)
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield ListingsServiceStub(channel)

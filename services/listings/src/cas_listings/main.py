@@ -52,7 +52,7 @@ def build(settings: Settings) -> Service:
         )
     account = AccountClient(settings.account_grpc, tls=tls)
     limiter = RateLimiter(str(settings.redis_url), prefix="cas-listings")
-    storage = Storage.of(settings)
+    storage = Storage.of(settings, links_below=f"{settings.media_url}uploads/")
     celery = create_celery(service="listings", redis_url=str(settings.redis_url), tasks=tasks.WOKEN)
     relay = Relay(
         database,
@@ -85,7 +85,7 @@ def build(settings: Settings) -> Service:
             ),
             readiness=readiness,
         ),
-        rpc=RpcServer(partial(rpc.register, database=database, limiter=limiter), tls=tls),
+        rpc=RpcServer(partial(rpc.register, database=database, limiter=limiter, storage=storage), tls=tls),
         readiness=readiness,
         relay=relay,
         background=[Background("revocations", revoked.run)],

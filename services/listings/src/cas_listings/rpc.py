@@ -1,7 +1,8 @@
 """The gRPC edge of the listings service: messages to own types, one operation per call."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import grpc
@@ -11,6 +12,7 @@ from cas.listings.v1.listings_pb2_grpc import ListingsServiceServicer, add_Listi
 from cas_kit.db import Database
 from cas_kit.errors import FieldProblem, ValidationFailed
 from cas_kit.ratelimit import RateLimiter
+from cas_kit.storage import Storage
 from cas_listings.domain.owner import Owner
 from cas_listings.models import ServiceListing
 from cas_listings.operations.erasure import erase_user
@@ -18,18 +20,22 @@ from cas_listings.operations.export import export_user
 from cas_listings.operations.listings import get_any_listing, list_any_listings
 from cas_listings.operations.owners import refresh_owner
 
+# Long enough to fetch what an export names, too short to be passed on.
+LINKS_LAST = timedelta(hours=1)
 
-def register(server: grpc.Server, *, database: Database, limiter: RateLimiter) -> None:
+
+def register(server: grpc.Server, *, database: Database, limiter: RateLimiter, storage: Storage) -> None:
     """Add the listings service to a server."""
-    add_ListingsServiceServicer_to_server(ListingsServicer(database, limiter), server)
+    add_ListingsServiceServicer_to_server(ListingsServicer(database, limiter, storage), server)
 
 
 class ListingsServicer(ListingsServiceServicer):
     """Answers the other services; the comments in the proto say what each call does."""
 
-    def __init__(self, database: Database, limiter: RateLimiter) -> None:
+    def __init__(self, database: Database, limiter: RateLimiter, storage: Storage) -> None:
         self._database = database
         self._limiter = limiter
+        self._storage = storage
 
     def GetListing(  # noqa: N802  the proto's name
         self, request: listings_pb2.GetListingRequest, context: grpc.ServicerContext
@@ -72,8 +78,9 @@ class ListingsServicer(ListingsServiceServicer):
         """Everything kept about the user."""
         del context
         user_id = _uuid(request.user_id, "user_id")
+        link = partial(self._storage.link, now=datetime.now(UTC), lasts=LINKS_LAST)
         with self._database.transaction() as session:
-            for item in export_user(session, user_id=user_id):
+            for item in export_user(session, user_id=user_id, link=link):
                 yield listings_pb2.ExportUserResponse(section=item.section, document=item.document)
 
     def EraseUser(  # noqa: N802

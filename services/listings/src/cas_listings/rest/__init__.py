@@ -7,6 +7,7 @@ from cas_listings.rest import (
     images,
     listings,
     mine,
+    private_files,
     search,
     sentences,
     transitions,
@@ -24,5 +25,6 @@ ROUTERS = (
     visits.routes,
     images.uploads,
     images.routes,
+    private_files.routes,
     media_router(PUBLIC_AREA),
 )
