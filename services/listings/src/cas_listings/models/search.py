@@ -20,6 +20,7 @@ from cas_listings.models.schema import Base
 
 _Folded = Text(collation="C")  # compared byte by byte: fast, and a prefix is a range
 _TRIGRAMS = {"fuzzy": "gin_trgm_ops", "city_key": "gin_trgm_ops"}
+_AT_ONCE = {"fastupdate": False}  # otherwise some search or writer waits for what others left to be done
 
 listing_search = Table(
     "listing_search",
@@ -49,17 +50,31 @@ listing_search = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("published_at", DateTime(timezone=True), nullable=False),
-    Index("ix_listing_search_vector", "vector", postgresql_using="gin"),
-    Index("ix_listing_search_tokens", "tokens", postgresql_using="gin"),
-    Index("ix_listing_search_fuzzy", "fuzzy", postgresql_using="gin", postgresql_ops=_TRIGRAMS),
-    Index("ix_listing_search_city_parts", "city_key", postgresql_using="gin", postgresql_ops=_TRIGRAMS),
+    Index(
+        "ix_listing_search_words",
+        "vector",
+        "tokens",
+        "city_key",
+        postgresql_using="gin",
+        postgresql_ops=_TRIGRAMS,
+        postgresql_with=_AT_ONCE,
+    ),
+    Index(
+        "ix_listing_search_fuzzy",
+        "fuzzy",
+        postgresql_using="gin",
+        postgresql_ops=_TRIGRAMS,
+        postgresql_with=_AT_ONCE,
+    ),
     Index("ix_listing_search_city", "city_key"),
     Index("ix_listing_search_title", "title_key"),
     Index("ix_listing_search_newest", text("published_at DESC"), "id"),
     Index("ix_listing_search_price", "hourly_rate", "id"),
+    Index("ix_listing_search_price_desc", text("hourly_rate DESC NULLS LAST"), "id"),
+    Index("ix_listing_search_updated", text("updated_at DESC"), "id"),
 )
 """One row for each published listing, made to be searched (docs/adr/0027); see `domain.search.document`.
 
 `revision` is the listing's version that the row was made of. `head` holds title and labels alone: short enough to be
-looked at for every listing that is found. The counters have no index, so that counting rewrites none.
+looked at for every result that is arranged. The counters have no index, so that counting rewrites none.
 """

@@ -16,6 +16,7 @@ from cas_listings.domain.towns import find_town, kilometres_between, towns
 from cas_listings.repository import search as index
 from cas_listings.repository.facets import count_values
 from cas_listings.repository.search import clauses_of
+from cas_listings.repository.search_part import Parts
 from cas_taxonomy import Surface, label_for
 
 MOST_NEARBY = 5  # of each kind
@@ -57,21 +58,21 @@ class Advice:
     nearby: Sequence[Nearby]
 
 
-def advise(session: Session, search: Search, *, most: int) -> Advice:
+def advise(session: Session, search: Search, *, parts: Parts, most: int) -> Advice:
     """What to try instead of a search that finds nothing.
 
     :param most: results are counted no further.
     """
     return Advice(
         did_you_mean=_correction(session, search),
-        relax=list(_relaxations(session, search, most=most)),
-        nearby=[*_nearby_options(session, search), *_nearby_cities(session, search)],
+        relax=list(_relaxations(search, parts, most=most)),
+        nearby=[*_nearby_options(session, search, parts), *_nearby_cities(session, search, parts)],
     )
 
 
-def _relaxations(session: Session, search: Search, *, most: int) -> Iterator[Relaxation]:
+def _relaxations(search: Search, parts: Parts, *, most: int) -> Iterator[Relaxation]:
     for name in search.filters:
-        total = index.count_up_to(session, most, clauses=[*clauses_of(search.without(name)).values()])
+        total = min(parts.count(clauses_of(search.without(name))), most)
         if total:
             yield Relaxation(name, total)
 
@@ -124,7 +125,7 @@ def _vocabulary() -> tuple[str, ...]:
 # ---- neighbours ----
 
 
-def _nearby_options(session: Session, search: Search) -> Iterator[Nearby]:
+def _nearby_options(session: Session, search: Search, parts: Parts) -> Iterator[Nearby]:
     """Entries above, below and beside the chosen ones."""
     for option_filter, kind in _KINDS.items():
         chosen = [
@@ -133,20 +134,20 @@ def _nearby_options(session: Session, search: Search) -> Iterator[Nearby]:
             if (entry := cas_taxonomy.resolve(str(option_filter.kind), choice.value))
         ]
         if chosen:
-            counts = {count.value: count.count for count in _counts(session, search, option_filter)}
+            counts = {count.value: count.count for count in _counts(session, search, parts, option_filter)}
             others = dict.fromkeys(other for entry in chosen for other in related_entries(entry))
             found = [entry for entry in others if counts.get(entry.id) and entry not in chosen]
             for entry in found[:MOST_NEARBY]:
                 yield Nearby(kind, entry.id, label_for(entry, Surface.FILTER), counts[entry.id])
 
 
-def _nearby_cities(session: Session, search: Search) -> Iterator[Nearby]:
+def _nearby_cities(session: Session, search: Search, parts: Parts) -> Iterator[Nearby]:
     """Cities of published listings around the one asked for."""
     here = find_town(search.city or "")
     if here is None:
         return
     around = []
-    for count in _counts(session, search, "city"):
+    for count in _counts(session, search, parts, "city"):
         town = find_town(count.value)
         if town is not None and town != here and kilometres_between(here, town) <= FARTHEST:
             around.append((kilometres_between(here, town), count))
@@ -154,5 +155,6 @@ def _nearby_cities(session: Session, search: Search) -> Iterator[Nearby]:
         yield Nearby("city", count.value, count.label or count.value, count.count)
 
 
-def _counts(session: Session, search: Search, facet: str) -> Sequence[Count]:
-    return count_values(session, [facet], clauses=clauses_of(search), most_cities=_CITIES)[facet]
+def _counts(session: Session, search: Search, parts: Parts, facet: str) -> Sequence[Count]:
+    clauses = clauses_of(search)
+    return count_values(session, [facet], clauses=clauses, parts=parts, most_cities=_CITIES)[facet]

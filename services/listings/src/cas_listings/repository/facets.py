@@ -23,6 +23,7 @@ from sqlalchemy.types import Text
 from cas_listings.domain.search.facets import Count
 from cas_listings.models import listing_search as found
 from cas_listings.repository.search import Clause
+from cas_listings.repository.search_part import Parts
 
 # Beyond so many results counts are those of a part; it bounds what one search can cost.
 COUNTED = 200_000
@@ -43,10 +44,11 @@ def count_values(
     facets: Sequence[str],
     *,
     clauses: Mapping[str, Clause],
+    parts: Parts,
     most_cities: int,
     city_key: str = "",
 ) -> dict[str, list[Count]]:
-    """The counts of these facets, each without its own filter.
+    """The counts of these facets, each without its own filter; estimates where only a part is counted.
 
     One pass over what all filters leave, and one more for each facet whose own filter is in use.
 
@@ -56,10 +58,12 @@ def count_values(
     free = [facet for facet in facets if facet not in clauses]
     passes = [free] if free else []
     for together in [*passes, *([facet] for facet in facets if facet in clauses)]:
-        kept = [clause for name, clause in clauses.items() if name not in together]
-        statement = _counting(together, kept, most_cities=most_cities, city_key=city_key)
+        kept = {name: clause for name, clause in clauses.items() if name not in together}
+        part = parts.of(kept)
+        counted, weight = ([part.clause], part.weight) if part else ([*kept.values()], 1.0)
+        statement = _counting(together, counted, most_cities=most_cities, city_key=city_key)
         for facet, value, label, count in session.execute(statement):
-            counts.setdefault(facet, []).append(Count(value, label, count))
+            counts.setdefault(facet, []).append(Count(value, label, round(count * weight)))
     return {facet: counts.get(facet, []) for facet in facets}
 
 

@@ -4,7 +4,7 @@ Statements are put together from the parts a search uses; everything a caller ty
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Float,
-    Select,
+    Uuid,
     and_,
+    any_,
     case,
     cast,
     func,
@@ -36,10 +37,6 @@ from cas_listings.models import listing_search as found
 
 Clause = ColumnElement[Any]
 
-# Of the results of a text, only so many are ranked: ranking reads the whole document.
-RANKED = 200
-# A ranked window that is asked for again can have grown meanwhile; beyond this the newest are not ranked.
-RANKED_AGAIN = 2 * RANKED
 _SIMILAR = "0.4"  # of a misspelt word's trigrams, those that have to be in the text it is taken for
 _WEIGHTS = "{0.05, 0.2, 0.5, 1.0}"  # of owner, description, labels, title
 _BY_LENGTH = 1  # ts_rank divides by 1 + the logarithm of the document's length
@@ -48,13 +45,16 @@ _LIMITS = text(
     "SELECT set_config('statement_timeout', :timeout, true), "
     "set_config('pg_trgm.word_similarity_threshold', :similar, true), "
     # What is rare for one search is common for another, and compiling takes longer than searching.
-    "set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)"
+    "set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true), "
+    # Pages that are searched are in memory, bitmaps stay exact, and one search takes one core.
+    "set_config('random_page_cost', '1.1', true), set_config('work_mem', '32MB', true), "
+    "set_config('max_parallel_workers_per_gather', '0', true)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A result of a text and its place: tier first, rank next."""
+    """A result of a text and its place: tier first, rank next; 0 as long as it is not ranked."""
 
     tier: int
     rank: float
@@ -112,6 +112,11 @@ def clauses_of(search: Search, *, fuzzy: bool = False) -> dict[str, Clause]:
     return clauses
 
 
+def has_id(ids: Sequence[UUID]) -> Clause:
+    """Whether a listing is one of these: one parameter, however many there are."""
+    return found.c.id == any_(cast(literal(ids, ARRAY(Uuid)), ARRAY(Uuid)))
+
+
 def has_any(tokens: Sequence[str]) -> Clause:
     """Whether a listing has any of these options."""
     return found.c.tokens.op("&&", is_comparison=True)(cast(array(tokens, type_=Text), ARRAY(Text)))
@@ -128,6 +133,11 @@ def _overlaps(lowest: int | None, highest: int | None) -> Clause:
 
 def _contains(query: TextQuery) -> Clause:
     return _matches(found.c.vector, query.expression())
+
+
+def only_resembles(query: TextQuery) -> Clause:
+    """Whether a listing has the words of a text only when misspelt ones count as what they resemble."""
+    return and_(_resembles(query), not_(_contains(query)))
 
 
 def _resembles(query: TextQuery) -> Clause:
@@ -196,42 +206,32 @@ def _comes_after(column: ColumnElement[Any], sort: Sort, after: tuple[Any, UUID]
 # ---- pages in the order of relevance ----
 
 
-def list_ranked(
-    session: Session, query: TextQuery, *, clauses: Sequence[Clause], down_to: Ranked | None
+def list_newest(
+    session: Session, query: TextQuery, *, clauses: Sequence[Clause], down_to: Ranked | None, most: int
 ) -> list[Ranked]:
-    """The first results by tier and age, ranked among themselves.
+    """The newest results of a text, by tier and age; their ranks are not known yet.
 
-    :param down_to: the last result of an earlier window, which is then asked for again; its rank does not count.
+    :param down_to: the oldest one to list.
     """
-    candidates = _by_tier(query, clauses)
-    if down_to is not None:
-        candidates = candidates.where(not_(_lies_below(query, down_to)))
-    window = candidates.limit(RANKED_AGAIN if down_to is not None else RANKED).subquery()
-    rank = case(
-        (
-            window.c.tier >= 0,
-            func.ts_rank(text(f"'{_WEIGHTS}'::real[]"), window.c.vector, _ranking(query), _BY_LENGTH),
-        ),
-        else_=_similarity(query, window.c.fuzzy),
+    newest = (
+        select(found.c.published_at, found.c.id, found.c.head, found.c.vector)
+        .where(*clauses, *([not_(_is_older(down_to))] if down_to else []))
+        .order_by(found.c.published_at.desc(), found.c.id)
+        .limit(most)
+        .subquery()
     )
-    rows = session.execute(
-        select(window.c.tier, rank.label("rank"), window.c.published_at, window.c.id)
-    ).all()
-    return sorted((Ranked(*row) for row in rows), key=in_order_of_rank)
+    tier = _tier(query, newest.c.head, newest.c.vector).label("tier")
+    rows = session.execute(select(tier, newest.c.published_at, newest.c.id)).all()
+    return sorted((Ranked(row.tier, 0.0, row.published_at, row.id) for row in rows), key=in_order_of_tier)
 
 
-def list_unranked(
-    session: Session,
-    query: TextQuery,
-    *,
-    clauses: Sequence[Clause],
-    below: Ranked,
-    offset: int,
-    limit: int,
-) -> list[Ranked]:
-    """The results below a ranked window, by tier and age."""
-    statement = _by_tier(query, clauses).where(_lies_below(query, below)).offset(offset).limit(limit)
-    return [Ranked(row.tier, 0.0, row.published_at, row.id) for row in session.execute(statement)]
+def ranked(session: Session, query: TextQuery, results: Sequence[Ranked]) -> list[Ranked]:
+    """These results in the order of their tiers and ranks."""
+    by_words = func.ts_rank(text(f"'{_WEIGHTS}'::real[]"), found.c.vector, _ranking(query), _BY_LENGTH)
+    rank = case((_contains(query), by_words), else_=_similarity(query, found.c.fuzzy))
+    chosen = select(found.c.id, rank.label("rank")).where(has_id([each.id for each in results]))
+    ranks = {row.id: row.rank for row in session.execute(chosen)}
+    return sorted((replace(each, rank=ranks[each.id]) for each in results), key=in_order_of_rank)
 
 
 def in_order_of_rank(result: Ranked) -> tuple[int, float, float, UUID]:
@@ -244,29 +244,21 @@ def in_order_of_tier(result: Ranked) -> tuple[int, float, UUID]:
     return (-result.tier, -result.published_at.timestamp(), result.id)
 
 
-def _by_tier(query: TextQuery, clauses: Sequence[Clause]) -> Select[Any]:
-    tier = _tier(query)
-    columns = (tier.label("tier"), found.c.published_at, found.c.id, found.c.vector, found.c.fuzzy)
-    return select(*columns).where(*clauses).order_by(tier.desc(), found.c.published_at.desc(), found.c.id)
-
-
-def _tier(query: TextQuery) -> ColumnElement[int]:
+def _tier(query: TextQuery, head: ColumnElement[Any], vector: ColumnElement[Any]) -> ColumnElement[int]:
     """All in the title, all in title and labels, all somewhere; -1 where only the spelling is near."""
     return case(
-        (_matches(found.c.head, query.expression(weights="A")), 2),
-        (_matches(found.c.head, query.expression()), 1),
-        (_contains(query), 0),
+        (_matches(head, query.expression(weights="A")), 2),
+        (_matches(head, query.expression()), 1),
+        (_matches(vector, query.expression()), 0),
         else_=-1,
     )
 
 
-def _lies_below(query: TextQuery, place: Ranked) -> Clause:
-    tier = _tier(query)
-    older = or_(
+def _is_older(place: Ranked) -> Clause:
+    return or_(
         found.c.published_at < place.published_at,
         and_(found.c.published_at == place.published_at, found.c.id > place.id),
     )
-    return or_(tier < place.tier, and_(tier == place.tier, older))
 
 
 def _ranking(query: TextQuery) -> ColumnElement[Any]:
