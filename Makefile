@@ -145,6 +145,10 @@ bench: install ## Measure what requests cost, against baselines (benchmarks/READ
 	@$(BIN)/python -m benchmarks.auth $(ARGS)
 	@$(BIN)/python -m benchmarks.onboarding $(ARGS)
 
+.PHONY: bench-search
+bench-search: install ## Measure searching 100,000 and 1,000,000 listings, 20 minutes. ARGS="--rows 100000 --explain"
+	@$(BIN)/python -m benchmarks.search $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the virtual environment and every cache of this repository.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache protos/build .coverage htmlcov tests/clients/node_modules
