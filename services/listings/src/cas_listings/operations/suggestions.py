@@ -25,6 +25,7 @@ from cas_listings.repository.suggestions import (
 )
 
 MOST_COUNTED = 1000  # listings of an option are counted up to here: somebody is typing
+MOST_IN_CITY = 5000  # more of them, as the most frequent city comes first
 MOST_CITIES = 5000
 # Letters. With fewer there is no index to find them within a text, and only beginnings are suggested.
 _TRIGRAM = 3
@@ -44,7 +45,7 @@ def suggest(session: Session, *, request: SuggestRequest, timeout: timedelta) ->
         if sum(each.nearness < nearness for each in found) >= request.limit:
             break
         if nearness is Nearness.PREFIX or len(request.typed) >= _TRIGRAM:
-            found += list_cities(session, request.typed, nearness, limit=request.limit)
+            found += list_cities(session, request.typed, nearness, most=MOST_IN_CITY, limit=request.limit)
             found += list_titles(session, request.typed, nearness, limit=request.limit)
     return arranged(found, limit=request.limit)
 

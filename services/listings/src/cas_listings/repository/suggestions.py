@@ -15,20 +15,41 @@ from cas_listings.repository.search import has_any
 _CANDIDATES = 500
 
 
-# PostgreSQL has no skip scan: from each city to the next one in the index.
-_CITIES = text(
-    """
+# PostgreSQL has no skip scan: from each city to the next one in the index, while they begin as wanted.
+_EACH_CITY = """
     WITH RECURSIVE cities AS (
-        (SELECT city_key, city FROM listing_search WHERE city_key IS NOT NULL ORDER BY city_key LIMIT 1)
+        (SELECT city_key, city FROM listing_search WHERE city_key >= :beginning ORDER BY city_key LIMIT 1)
         UNION ALL
         SELECT following.city_key, following.city
         FROM cities CROSS JOIN LATERAL (
             SELECT city_key, city FROM listing_search WHERE city_key > cities.city_key ORDER BY city_key LIMIT 1
         ) AS following
+        WHERE starts_with(cities.city_key, :beginning)
     )
-    SELECT city FROM cities LIMIT :most
-    """
-)
+"""
+_CITIES = text(f"{_EACH_CITY} SELECT city FROM cities LIMIT :most")  # noqa: S608  made of constants
+# Of the ways to write a city, one that some of its listings use.
+_CITY_COUNTS = """
+    SELECT city_key, counted.listings, (
+        SELECT min(city)
+        FROM (SELECT city FROM listing_search AS l WHERE l.city_key = cities.city_key LIMIT 20) AS written
+    ) AS label
+    FROM cities CROSS JOIN LATERAL (
+        SELECT count(*) AS listings
+        FROM (SELECT 1 FROM listing_search AS l WHERE l.city_key = cities.city_key LIMIT :most) AS those
+    ) AS counted
+"""
+_STANDS = {
+    Nearness.PREFIX: "starts_with(city_key, :typed)",
+    Nearness.INFIX: "strpos(city_key, :typed) > 1",
+    Nearness.FUZZY: "city_key %> :typed AND strpos(city_key, :typed) = 0",
+}
+_NEAR_CITIES = {
+    nearness: text(
+        f"{_EACH_CITY} {_CITY_COUNTS} WHERE {stands} ORDER BY counted.listings DESC, city_key LIMIT :limit"
+    )
+    for nearness, stands in _STANDS.items()
+}
 
 
 def count_tokens(session: Session, tokens: Sequence[str], *, most: int) -> dict[str, int]:
@@ -44,19 +65,15 @@ def count_tokens(session: Session, tokens: Sequence[str], *, most: int) -> dict[
     }
 
 
-def list_cities(session: Session, typed: str, nearness: Nearness, *, limit: int) -> list[Suggestion]:
-    """The most frequent cities that stand in this nearness to what was typed."""
-    count = func.count().label("listings")
-    statement = (
-        select(found.c.city_key, func.min(found.c.city).label("label"), count)
-        .where(_stands(found.c.city_key, typed, nearness))
-        .group_by(found.c.city_key)
-        .order_by(count.desc(), found.c.city_key)
-        .limit(limit)
-    )
+def list_cities(
+    session: Session, typed: str, nearness: Nearness, *, most: int, limit: int
+) -> list[Suggestion]:
+    """The most frequent cities that stand in this nearness to what was typed, counted no further than `most`."""
+    beginning = typed if nearness is Nearness.PREFIX else ""
+    wanted = {"typed": typed, "beginning": beginning, "most": most, "limit": limit}
     return [
         Suggestion(SuggestionType.CITY, row.city_key, row.label, row.listings, nearness)
-        for row in session.execute(statement)
+        for row in session.execute(_NEAR_CITIES[nearness], wanted)
     ]
 
 
@@ -84,7 +101,7 @@ def list_titles(session: Session, typed: str, nearness: Nearness, *, limit: int)
 
 def list_cities_of_listings(session: Session, *, most: int) -> list[str]:
     """The names of the cities that published listings are in, each once; reads one row for each city."""
-    return list(session.scalars(_CITIES, {"most": most}))
+    return list(session.scalars(_CITIES, {"most": most, "beginning": ""}))
 
 
 def _stands(column: ColumnElement[Any], typed: str, nearness: Nearness) -> ColumnElement[bool]:
