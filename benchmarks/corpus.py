@@ -28,12 +28,13 @@ SETTINGS = {
     "effective_cache_size": "6GB",
     "max_wal_size": "8GB",
     "max_parallel_workers_per_gather": "0",
+    "autovacuum": "off",  # what it would do is done where it belongs, and not while something is measured
 }
 _DIFFERS = {
     "id": "md5(id::text || {number})::uuid",
-    "slug": "slug || '-' || {number}",
+    "slug": "slug || '--' || {number}",
     "published_at": "published_at - (abs(hashtext(id::text || {number})) % 86400) * interval '20 seconds'",
-    "hourly_rate": "greatest(1200, hourly_rate + 100 * (hashtext(id::text || {number}) % 6))",
+    "hourly_rate": "hourly_rate + 100 * (abs(hashtext(id::text || {number})) % 6)",
 }
 
 
@@ -94,7 +95,7 @@ def _repeat(connection: psycopg.Connection, number: int, *, at_most: int) -> int
     values = [_DIFFERS.get(name, '"' + name + '"').format(number=f"'{number}'") for name in columns]
     statement = SQL(
         "INSERT INTO service_listings ({columns}) SELECT {values} FROM service_listings "
-        "WHERE slug !~ '-[0-9]+$' ORDER BY id LIMIT {limit}"
+        "WHERE slug NOT LIKE '%--%' ORDER BY id LIMIT {limit}"
     )
     return connection.execute(
         statement.format(

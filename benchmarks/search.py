@@ -32,7 +32,8 @@ from cas_listings.domain.states import Action
 
 SIZES = (100_000, 1_000_000)
 WRITES = 100
-FEWEST = 5  # answers of each way in each round, however slow
+FEWEST = 2  # answers of each way in each round, however slow
+CURSORS_SECONDS = 15
 MANY = 100  # answers; of fewer the slowest stands for p99
 EXPLAINED = 40  # questions, among which the slowest statement is looked for
 WAYS = ("ours", "naive", "tantivy")
@@ -105,11 +106,20 @@ def _ways(
             asks = (ours.ask, naive.ask, engine.ask_near)
         elif shape.endswith("cursor"):
             later = [question | {"offset": question["offset"] + PAGE} for question in found]
-            each = ([ours.after(question) for question in found[:100]], later, later)
+            each = ([*_following(ours, found)], later, later)
         ways[shape] = {
             name: Way(ask, cycle(those)) for name, ask, those in zip(WAYS, asks, each, strict=True)
         }
     return ways
+
+
+def _following(ours: Ours, found: Sequence[Question]) -> Iterator[Question]:
+    """The pages that follow, of as many as can be had in a while."""
+    end = time.perf_counter() + CURSORS_SECONDS
+    for number, question in enumerate(found):
+        if number >= FEWEST and time.perf_counter() > end:
+            return
+        yield ours.after(question)
 
 
 def _ask(ways: Mapping[str, Mapping[str, Way]], *, seconds: float, rounds: int) -> None:
@@ -204,7 +214,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, action="append", help="listings; may be repeated (default: both)")
     parser.add_argument("--seed", type=int, default=1, help="another number makes other listings")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each way, shape and round")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each way, shape and round")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved repetitions")
     parser.add_argument(
         "--explain", action="store_true", help="print the plan of each shape's slowest statement"
