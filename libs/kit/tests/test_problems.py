@@ -134,7 +134,9 @@ class TestHeaders:
 
 
 class TestFramework:
-    @pytest.mark.parametrize("path", ["/", "/nowhere", "/kinds", "/things/", "/%00", "//crash"])
+    @pytest.mark.parametrize(
+        "path", ["/", "/nowhere", "/kinds", "/things/", "/%00", "/errors/%00", "//crash"]
+    )
     def test_unknown_address_is_404(self, client, path):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "route-not-found")

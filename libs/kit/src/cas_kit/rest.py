@@ -25,6 +25,7 @@ from cas_kit.errors import (
     DomainError,
     InternalError,
     MethodNotAllowed,
+    RouteNotFound,
     Unauthenticated,
     Unavailable,
     VersionMismatch,
@@ -281,6 +282,9 @@ class _Exchange:
     async def run(self, app: ASGIApp, render_error: ErrorRenderer) -> None:
         token = telemetry.request_id.set(self.request_id)
         try:
+            if "\x00" in self.scope["path"]:
+                # Nothing has such a name, and no database could even look for it.
+                app = render_error(Request(self.scope), RouteNotFound())
             await app(self.scope, self.receive, self.send)
         except ClientDisconnect:
             self.status = CLIENT_GONE
