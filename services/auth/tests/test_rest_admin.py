@@ -16,6 +16,7 @@ from cas_auth.rest.admin.paging import MAX_PAGE, Page, read_cursor, write_cursor
 from .conftest import PASSWORD, bearer
 
 USERS = "/auth/v1/admin/users"
+AUDIT = "/auth/v1/admin/audit"
 
 
 def refusal(response) -> tuple[int, str]:
@@ -200,6 +201,10 @@ class TestList:
     )
     def test_refuses_pages_there_cannot_be(self, call, query):
         assert refusal(call("GET", USERS, params=query)) == (400, "validation_failed")
+
+    @pytest.mark.parametrize(("path", "name"), [(USERS, "email"), (USERS, "filter"), (AUDIT, "query")])
+    def test_refuses_what_no_database_can_look_for(self, call, path, name):
+        assert refusal(call("GET", path, params={name: "author:\x00"})) == (400, "validation_failed")
 
 
 class TestPaging:

@@ -13,6 +13,7 @@ from cas_auth.models import AuditEntry
 from cas_auth.operations.audit_reading import list_audit_page
 from cas_auth.rest.admin import ADMIN_PREFIX
 from cas_auth.rest.admin.paging import Page
+from cas_auth.rest.admin.schemas import Searchable
 from cas_auth.rest.errors import documented
 from cas_auth.rest.requests import AdminDep, AuthDep
 from cas_kit.rest import router
@@ -25,7 +26,7 @@ routes = router(tags=["admin"])
 class AuditIn(BaseModel):
     """The query of the log: `author:`, `action:` or `type:` and a text; clients send numbers empty."""
 
-    query: str = ""
+    query: Searchable = ""
     page: str = ""
     per_page: str = ""
 

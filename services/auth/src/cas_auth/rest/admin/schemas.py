@@ -1,16 +1,19 @@
 """What administrators send and get. A field that is null counts as absent; unknown fields are ignored."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 
 from cas_auth.domain.accounts import lookup_email
 from cas_auth.domain.user_list import UserMatch
 from cas_auth.models import User
 from cas_auth.operations.administration import UserAttributes
 from cas_auth.rest.schemas import UserOut
+
+# JSON bodies with a NUL are refused before they get here; in an address it is a character like others.
+Searchable = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
 class UserListIn(BaseModel):
@@ -19,8 +22,8 @@ class UserListIn(BaseModel):
     page: str = ""
     per_page: str = ""
     cursor: str | None = None
-    email: str = ""
-    filter: str = ""
+    email: Searchable = ""
+    filter: Searchable = ""
 
     @property
     def match(self) -> UserMatch:
