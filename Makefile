@@ -86,6 +86,10 @@ test: install ## Run every test on real servers (starts them itself). ARGS="-k n
 test-fuzz: install ## Fuzz every REST API from its OpenAPI document, and auto-save with 10,000 wizard sessions.
 	@$(BIN)/pytest -q -m fuzz --hypothesis-profile=thorough $(ARGS)
 
+.PHONY: test-chaos
+test-chaos: install ## Process 20,000 pictures while workers and Redis are killed again and again.
+	@$(BIN)/pytest -q -m chaos --timeout=3600 $(ARGS)
+
 .PHONY: coverage
 coverage: install ## Run every test and show which lines and branches none of them reached.
 	@$(BIN)/pytest -n 2 --dist loadgroup -q --cov --cov-report=term --cov-fail-under=90 $(ARGS)
