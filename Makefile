@@ -149,6 +149,10 @@ bench: install ## Measure what requests cost, against baselines (benchmarks/READ
 	@$(BIN)/python -m benchmarks.auth $(ARGS)
 	@$(BIN)/python -m benchmarks.onboarding $(ARGS)
 
+.PHONY: bench-images
+bench-images: install ## Measure what pictures cost on one core, against Pillow. ARGS="--rounds 5"
+	@VIPS_CONCURRENCY=1 $(BIN)/python -m benchmarks.images $(ARGS)
+
 .PHONY: bench-search
 bench-search: install ## Measure searching 100,000 and 1,000,000 listings, 20 minutes. ARGS="--rows 100000 --explain"
 	@$(BIN)/python -m benchmarks.search $(ARGS)
