@@ -54,6 +54,8 @@ def patient(session: Session, *, lock_timeout: str) -> None:
     session.execute(text(f"SET LOCAL lock_timeout = '{lock_timeout}'"))
     session.execute(text("SET LOCAL statement_timeout = 0"))
     session.execute(text("SET LOCAL maintenance_work_mem = '256MB'"))
+    # Comparing a million rows with their listings in memory: writers wait for the last time it is done.
+    session.execute(text("SET LOCAL work_mem = '128MB'"))
 
 
 def create_next(session: Session) -> None:
