@@ -48,6 +48,17 @@ class Person:
         assert answer.status_code == 200, answer.text
         self._keep(answer.json())
 
+    def sign_in(self) -> bool:
+        """Come again; false when there is no such person, address or password any more."""
+        answer = self.http.post(
+            "/auth/v1/token",
+            params={"grant_type": "password"},
+            json={"email": self.email, "password": PASSWORD},
+        )
+        if answer.is_success:
+            self._keep(answer.json())
+        return answer.is_success
+
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.http.get(path, **options)
 
