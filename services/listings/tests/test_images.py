@@ -274,6 +274,22 @@ class TestProcessing:
         (image,) = details(ada, url)
         assert (image["state"], image["reason"]) == ("failed", NEVER_FINISHED)
 
+    def test_of_its_neighbours_does_not_wait_for_a_poisonous_picture(
+        self, upload, process, ada, url, workshop
+    ):
+        poison, *neighbours = pictures(4)
+        upload(poison, *neighbours)
+
+        def make(content):
+            return busy(content) if content == poison else workshop.make(content)
+
+        poisoned = replace(workshop, make=make)
+        process(workshop=poisoned)
+        assert [image["state"] for image in details(ada, url)] == ["pending", "ready", "ready", "ready"]
+        for number in range(1, MAX_STRIKES):
+            process(workshop=poisoned, after=timedelta(hours=number))
+        assert [image["state"] for image in details(ada, url)] == ["failed", "ready", "ready", "ready"]
+
     def test_gives_up_what_ends_its_worker_three_times(self, upload, process, ada, url, workshop):
         class Killed(BaseException):
             """Nothing catches it, as nothing catches a kill."""
