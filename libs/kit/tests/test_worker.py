@@ -247,6 +247,25 @@ class TestBroker:
                 worker.kill()
                 worker.celery.close()
 
+    def test_that_went_while_all_tasks_ran_is_used_again(self, tmp_path):
+        """Nobody learns that they are done; their places are free all the same."""
+        with RedisServer(tmp_path / "redis") as server:
+            worker = SmallWorker(tmp_path, server.url()).start()
+            try:
+                for name in ("a", "b"):
+                    worker.wake("hold", name=name)
+                until(lambda: worker.runs("a") and worker.runs("b"))
+                server.process.kill()
+                worker.release()
+                until(lambda: worker.runs("a-done") and worker.runs("b-done"))
+                until(lambda: any("Couldn't ack" in event["event"] for event in worker.events()))
+                server.start()
+                worker.wake("note", name="c")
+                until(lambda: worker.runs("c"), within=30)
+            finally:
+                worker.kill()
+                worker.celery.close()
+
 
 def test_what_may_still_run_is_never_delivered_again(worker):
     conf = worker.celery.conf

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -23,6 +24,7 @@ from celery.platforms import EX_FAILURE, EX_OK
 from celery.worker import state
 from kombu import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import virtual
 from redis import RedisError
 
 from cas_kit import telemetry
@@ -236,10 +238,14 @@ class _Worker(Worker):
         signal.signal(signal.SIGALRM, self._end_when_idle)
 
     def on_consumer_ready(self, consumer: Any) -> None:
-        """Have the consumer ask for no more messages once we stop; comes again with every new connection."""
+        """Have the consumer ask for no more messages once we stop, and free the place of what it could not acknowledge.
+
+        Comes again with every new connection.
+        """
         qos = consumer.task_consumer.channel.qos
         has_room = qos.can_consume
         qos.can_consume = lambda: self._told_at is None and has_room()
+        qos.ack = partial(_acknowledge, qos, qos.ack)
         super().on_consumer_ready(consumer)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -258,6 +264,19 @@ class _Worker(Worker):
         # Without a broker nobody notices that a task is done; by its time limit it is.
         if is_idle or waited > self.app.conf.task_time_limit:
             state.should_stop = EX_OK  # type: ignore[assignment]
+
+
+def _acknowledge(qos: Any, acknowledge: Callable[[str], None], tag: str) -> None:
+    """Tell the broker that a task is done; when it cannot be told, the task no longer counts as under way all the same.
+
+    kombu would keep its place for ever, so a broker that went away while every place was taken left a worker that takes
+    nothing. A broker that forgot nothing delivers the message again, and the row says that there is nothing to do.
+    """
+    try:
+        acknowledge(tag)
+    except BROKER_AWAY:
+        virtual.QoS.ack(qos, tag)
+        raise
 
 
 def _keep_logging(**_: object) -> None:
