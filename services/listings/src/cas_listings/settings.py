@@ -33,7 +33,7 @@ class Settings(StorageSettings):
     search_timeout: timedelta = timedelta(milliseconds=500)
     # Results are counted up to here; nobody pages further, and counting is most of what a broad search costs.
     search_exact_total: int = 10_000
-    # How often the index is compared with the listings: a fraction of a second at a million of them.
+    # How often the index is compared with the listings: a few seconds of one core at a million of them.
     search_repair_every: timedelta = timedelta(minutes=1)
 
     # Addresses of pictures begin with this.

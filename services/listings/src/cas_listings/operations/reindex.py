@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from cas_kit.db import Database
 from cas_kit.errors import DomainError, Kind, Unavailable
 from cas_listings.domain.search.document import SearchDocument, index_format
-from cas_listings.operations.search_index import documents_of
+from cas_listings.operations.search_index import documents_of, index_outdated
 from cas_listings.repository import search_rebuild as rebuild
 
 BATCH = 1_000
 # So many batches are being written while the next one is read and worked out.
 WRITERS = 2
-# The last changes are written while writers wait: few enough for a fraction of a second.
+# What changes during the last comparison is missing for as long as the next one takes: little enough to be soon done.
 LITTLE = 50
 # Whoever asks for the table behind us waits as long as we do for it; a search has half a second.
 LOCK_TIMEOUT = "200ms"
@@ -52,8 +52,9 @@ def reindex(database: Database, *, tell: Told) -> int:
             rebuild.vacuum_next(connection)
         while _catch_up(database) > LITTLE:
             continue
-        _insist(database, _swap)
-        _insist(database, rebuild.drop_old)
+        for step in (rebuild.rename, rebuild.drop_old, rebuild.copy_counters):
+            _insist(database, step)
+        index_outdated(database)
     return written
 
 
@@ -116,23 +117,11 @@ def _write(database: Database, documents: Sequence[SearchDocument]) -> int:
 
 
 def _catch_up(database: Database) -> int:
-    with _patient(database) as session:
-        return _write_changes(session, limit=BATCH)
-
-
-def _write_changes(session: Session, *, limit: int) -> int:
     """Write what changed since; returns how many were written. What somebody holds they write themselves."""
-    changed = rebuild.list_outdated_next(session, index_format=index_format(), limit=limit)
-    rebuild.delete_hidden_next(session)
-    return rebuild.write_next(session, documents_of(changed)) if changed else 0
-
-
-def _swap(session: Session) -> None:
-    rebuild.keep_writers_out(session)
-    while _write_changes(session, limit=BATCH):
-        continue
-    rebuild.copy_counters(session)
-    rebuild.rename(session)
+    with _patient(database) as session:
+        changed = rebuild.list_outdated_next(session, index_format=index_format(), limit=BATCH)
+        rebuild.delete_hidden_next(session)
+        return rebuild.write_next(session, documents_of(changed)) if changed else 0
 
 
 def _insist(database: Database, step: Callable[[Session], None]) -> None:

@@ -16,6 +16,7 @@ from cas_listings.repository.search_index import (
     hide,
     list_outdated,
     measure_drift,
+    take_time,
     write_documents,
 )
 
@@ -51,6 +52,7 @@ def index_outdated(database: Database, *, owner: UUID | None = None) -> int:
     done = 0
     while True:
         with database.transaction() as session:
+            take_time(session)
             found = list_outdated(session, index_format=index_format(), owner=owner, limit=BATCH)
             written = write_documents(session, documents_of(found)) if found else 0
             removed = delete_hidden(session, limit=BATCH)
@@ -73,5 +75,6 @@ def documents_of(listings: Sequence[Findable]) -> list[SearchDocument]:
 
 def find_drift(database: Database) -> Drift:
     """How far the index is from the listings."""
-    with database.autocommit() as connection:
-        return measure_drift(connection, index_format=index_format())
+    with database.transaction() as session:
+        take_time(session)
+        return measure_drift(session, index_format=index_format())

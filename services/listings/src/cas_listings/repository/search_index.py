@@ -106,6 +106,12 @@ class Drift:
     hidden: int
 
 
+def take_time(session: Session) -> None:
+    """Let this transaction compare all listings with the index: in memory, and for as long as that takes."""
+    session.execute(text("SET LOCAL statement_timeout = 0"))
+    session.execute(text("SET LOCAL work_mem = '128MB'"))
+
+
 def write_documents(session: Session, documents: Sequence[SearchDocument]) -> int:
     """Write rows for these documents; returns how many of them were of the present version and published."""
     return execute_with(session.connection(), _UPSERT, documents)
@@ -137,13 +143,13 @@ def delete_hidden(session: Session, *, limit: int) -> int:
     return len(found)
 
 
-def measure_drift(connection: Connection, *, index_format: str) -> Drift:
+def measure_drift(session: Session, *, index_format: str) -> Drift:
     """Compare all listings with the index."""
     outdated = select(func.count()).select_from(_OUTDATED.with_only_columns(literal_column("1")).subquery())
     hidden = select(func.count()).select_from(_HIDDEN.subquery())
     return Drift(
-        outdated=connection.scalar(outdated, {"format": index_format}) or 0,
-        hidden=connection.scalar(hidden) or 0,
+        outdated=session.scalar(outdated, {"format": index_format}) or 0,
+        hidden=session.scalar(hidden) or 0,
     )
 
 

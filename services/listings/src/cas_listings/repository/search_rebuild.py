@@ -15,6 +15,7 @@ from cas_listings.repository.search_index import (
     hidden_in,
     insert_statement,
     outdated_in,
+    take_time,
     upsert_statement,
 )
 
@@ -28,10 +29,13 @@ _READ = select(*(ServiceListing.__table__.c[name] for name in Findable.__annotat
 _OUTDATED = outdated_in(_next)
 _HIDDEN = hidden_in(_next)
 _LOCK = "hashtextextended('listings.reindex', 0)"
+# Of listings whose counters are held still: who counts a view meanwhile counts it in both.
 _COUNTERS = text(
-    f"UPDATE {NEXT} AS n SET view_count = l.view_count, booking_count = l.booking_count "  # noqa: S608  constants
-    "FROM service_listings AS l WHERE l.id = n.id "
-    "AND (n.view_count, n.booking_count) IS DISTINCT FROM (l.view_count, l.booking_count)"
+    f"UPDATE {LIVE} AS shown SET view_count = l.view_count, booking_count = l.booking_count "  # noqa: S608  constants
+    "FROM (SELECT l.id, l.view_count, l.booking_count FROM service_listings AS l "
+    f"JOIN {LIVE} AS s ON s.id = l.id "
+    "WHERE (s.view_count, s.booking_count) IS DISTINCT FROM (l.view_count, l.booking_count) "
+    "FOR SHARE OF l) AS l WHERE l.id = shown.id"
 )
 _INDEXES = text(
     "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename = :name"
@@ -51,11 +55,9 @@ def release(connection: Connection) -> None:
 
 def patient(session: Session, *, lock_timeout: str) -> None:
     """Let the statements of this transaction take their time, but wait for locks only briefly."""
+    take_time(session)
     session.execute(text(f"SET LOCAL lock_timeout = '{lock_timeout}'"))
-    session.execute(text("SET LOCAL statement_timeout = 0"))
     session.execute(text("SET LOCAL maintenance_work_mem = '256MB'"))
-    # Comparing a million rows with their listings in memory: writers wait for the last time it is done.
-    session.execute(text("SET LOCAL work_mem = '128MB'"))
 
 
 def create_next(session: Session) -> None:
@@ -130,18 +132,8 @@ def vacuum_next(connection: Connection) -> None:
     connection.execute(text("RESET statement_timeout"))
 
 
-def keep_writers_out(session: Session) -> None:
-    """From now to the end of the transaction nobody else writes the live table; searches go on."""
-    session.execute(text(f"LOCK TABLE {LIVE} IN SHARE ROW EXCLUSIVE MODE"))
-
-
-def copy_counters(session: Session) -> None:
-    """Counters change without a version."""
-    session.execute(_COUNTERS)
-
-
 def rename(session: Session) -> None:
-    """Put the new table in the place of the live one, with the names of its indexes."""
+    """Put the new table in the place of the live one, with the names of its indexes; whoever reads or writes waits."""
     names = [name for name, _ in session.execute(_INDEXES, {"name": LIVE}).all()]
     session.execute(text(f"ALTER TABLE {LIVE} RENAME TO {OLD}"))
     session.execute(text(f"ALTER TABLE {NEXT} RENAME TO {LIVE}"))
@@ -149,6 +141,11 @@ def rename(session: Session) -> None:
         filled = f"pk_{NEXT}" if name == f"pk_{LIVE}" else f"{name}_next"
         session.execute(text(f"ALTER INDEX {name} RENAME TO {name}_old"))
         session.execute(text(f"ALTER INDEX {filled} RENAME TO {name}"))
+
+
+def copy_counters(session: Session) -> None:
+    """Counters change without a version, so no comparison finds those that changed while the table was filled."""
+    session.execute(_COUNTERS)
 
 
 def drop_old(session: Session) -> None:
