@@ -95,6 +95,24 @@ def worker(make_worker):
     return make_worker()
 
 
+@pytest.fixture
+def own_redis(tmp_path):
+    """A Redis that a test may kill."""
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def own_worker(tmp_path, own_redis):
+    """A worker of that Redis, which runs."""
+    worker = SmallWorker(tmp_path, own_redis.url())
+    try:
+        yield worker.start()
+    finally:
+        worker.kill()
+        worker.celery.close()
+
+
 class TestTask:
     def test_runs_with_the_request_id_of_its_sender(self, worker):
         worker.start()
@@ -219,52 +237,34 @@ class TestBroker:
             celery.tasks["small.note"].backlog()
         assert time.monotonic() - began < 5
 
-    def test_that_is_away_keeps_no_worker_from_stopping(self, tmp_path):
-        with RedisServer(tmp_path / "redis") as server:
-            worker = SmallWorker(tmp_path, server.url()).start()
-            try:
-                server.process.kill()
-                until(lambda: any("Trying again" in event["event"] for event in worker.events()), within=20)
-                worker.process.terminate()
-                assert worker.process.wait(20) == 0
-            finally:
-                worker.kill()
-                worker.celery.close()
+    def test_that_is_away_keeps_no_worker_from_stopping(self, own_redis, own_worker):
+        own_redis.process.kill()
+        until(lambda: any("Trying again" in event["event"] for event in own_worker.events()), within=20)
+        own_worker.process.terminate()
+        assert own_worker.process.wait(20) == 0
 
-    def test_that_comes_back_is_used_again_by_both_sides(self, tmp_path):
-        with RedisServer(tmp_path / "redis") as server:
-            worker = SmallWorker(tmp_path, server.url()).start()
-            try:
-                worker.wake("note", name="a")
-                until(lambda: worker.runs("a"))
-                server.process.kill()
-                with pytest.raises(Unavailable):
-                    worker.wake("note", name="b")
-                server.start()
-                worker.wake("note", name="c")
-                until(lambda: worker.runs("c"), within=30)
-            finally:
-                worker.kill()
-                worker.celery.close()
+    def test_that_comes_back_is_used_again_by_both_sides(self, own_redis, own_worker):
+        own_worker.wake("note", name="a")
+        until(lambda: own_worker.runs("a"))
+        own_redis.process.kill()
+        with pytest.raises(Unavailable):
+            own_worker.wake("note", name="b")
+        own_redis.start()
+        own_worker.wake("note", name="c")
+        until(lambda: own_worker.runs("c"), within=30)
 
-    def test_that_went_while_all_tasks_ran_is_used_again(self, tmp_path):
+    def test_that_went_while_all_tasks_ran_is_used_again(self, own_redis, own_worker):
         """Nobody learns that they are done; their places are free all the same."""
-        with RedisServer(tmp_path / "redis") as server:
-            worker = SmallWorker(tmp_path, server.url()).start()
-            try:
-                for name in ("a", "b"):
-                    worker.wake("hold", name=name)
-                until(lambda: worker.runs("a") and worker.runs("b"))
-                server.process.kill()
-                worker.release()
-                until(lambda: worker.runs("a-done") and worker.runs("b-done"))
-                until(lambda: any("Couldn't ack" in event["event"] for event in worker.events()))
-                server.start()
-                worker.wake("note", name="c")
-                until(lambda: worker.runs("c"), within=30)
-            finally:
-                worker.kill()
-                worker.celery.close()
+        for name in ("a", "b"):
+            own_worker.wake("hold", name=name)
+        until(lambda: own_worker.runs("a") and own_worker.runs("b"))
+        own_redis.process.kill()
+        own_worker.release()
+        until(lambda: own_worker.runs("a-done") and own_worker.runs("b-done"))
+        until(lambda: any("Couldn't ack" in event["event"] for event in own_worker.events()))
+        own_redis.start()
+        own_worker.wake("note", name="c")
+        until(lambda: own_worker.runs("c"), within=30)
 
 
 def test_what_may_still_run_is_never_delivered_again(worker):
