@@ -27,7 +27,9 @@ HOSTILE = {
     "no character": "\ufffe\uffff\U0010ffff",
     "combining marks": "a" + "\u0301" * 199,
     "combining marks alone": "\u0301\u0489\u20dd" * 60,
-    "right to left": "\u202eshtam\u202c \u200f\u05de\u05ea\u05de\u05d8\u05d9\u05e7\u05d4 \u0631\u064a\u0627\u0636\u064a\u0627\u062a",  # noqa: E501 - as it arrives
+    # As it arrives: marks of direction around it, then Hebrew and Arabic.
+    "right to left": "\u202eshtam\u202c \u200f\u05de\u05ea\u05de\u05d8\u05d9\u05e7\u05d4"
+    " \u0631\u064a\u0627\u0636\u064a\u0627\u062a",
     "ligatures that unfold": "﷽" * 200,
     "letters that grow": "ßİŉǰΐﬃ" * 30,
     "full width": "ｍａｔｈｓ　ＯＲ　－ｇｃｓｅ",  # noqa: RUF001

@@ -1,4 +1,4 @@
-"""A market of listings to search, and what searching it has to find, worked out without a database."""
+"""A market of listings to search, what searching it has to find, worked out without a database, and searching it."""
 
 import random
 import unicodedata
@@ -13,8 +13,10 @@ import cas_taxonomy
 from cas_kit.db import Database
 from cas_listings.domain.listing import beside, new_fields
 from cas_listings.domain.roles import Role
+from cas_listings.domain.search.reading import read_search
 from cas_listings.domain.states import Status
 from cas_listings.models import ServiceListing
+from cas_listings.operations.search import Found, SearchLimits, find_listings
 from cas_listings.operations.search_index import index_outdated
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -246,3 +248,26 @@ def in_order(market: Sequence[Offer], sort: str) -> list[Offer]:
         market,
         key=lambda offer: (key(offer) is None, 0 if key(offer) is None else sign * key(offer), offer.id),
     )
+
+
+# ---- asking ----
+
+
+def found(database: Database, *, limits: SearchLimits, **parameters: object) -> Found:
+    """What a search with these parameters finds."""
+    with database.transaction() as session:
+        return find_listings(session, search=read_search(parameters), limits=limits)
+
+
+def ids(result: Found) -> list[UUID]:
+    return [listing.id for listing in result.listings]
+
+
+def all_pages(database: Database, *, limits: SearchLimits, **parameters: object) -> list[UUID]:
+    """The ids of page after page, by cursor."""
+    result = found(database, limits=limits, **parameters, facets=False)
+    shown = ids(result)
+    while result.next_cursor:
+        result = found(database, limits=limits, **parameters, facets=False, cursor=result.next_cursor)
+        shown += ids(result)
+    return shown

@@ -3,15 +3,16 @@
 import random
 from collections import Counter
 from datetime import timedelta
-from uuid import UUID
+from functools import partial
 
 import pytest
-from services.listings.tests.market import Offer, found_by, in_order, offers, store
+from services.listings.tests import market as asking
+from services.listings.tests.market import Offer, found_by, ids, in_order, offers, store
 
 from cas_kit.errors import Unavailable
 from cas_kit.testing.plugin import empty_tables
 from cas_listings.domain.search.reading import read_search
-from cas_listings.operations.search import Found, SearchLimits, find_listings
+from cas_listings.operations.search import SearchLimits, find_listings
 
 LIMITS = SearchLimits(timeout=timedelta(seconds=20), exact_total=10_000)
 SORTS = ("newest", "price_asc", "price_desc", "popular", "recently_updated", "created_at_asc")
@@ -55,13 +56,8 @@ def market(listings_database):
     empty_tables(listings_database)
 
 
-def found(database, **parameters) -> Found:
-    with database.transaction() as session:
-        return find_listings(session, search=read_search(parameters), limits=LIMITS)
-
-
-def ids(result: Found) -> list[UUID]:
-    return [listing.id for listing in result.listings]
+found = partial(asking.found, limits=LIMITS)
+all_pages = partial(asking.all_pages, limits=LIMITS)
 
 
 def some_wishes(count: int, *, seed: int) -> list[dict[str, object]]:
@@ -194,12 +190,3 @@ class TestPaging:
         limits = SearchLimits(timeout=timedelta(milliseconds=1), exact_total=10)
         with pytest.raises(Unavailable), market.transaction() as session:
             find_listings(session, search=read_search({"q": "for all"}), limits=limits)
-
-
-def all_pages(database, **parameters) -> list[UUID]:
-    result = found(database, **parameters, facets=False)
-    shown = ids(result)
-    while result.next_cursor:
-        result = found(database, **parameters, facets=False, cursor=result.next_cursor)
-        shown += ids(result)
-    return shown

@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
-from services.listings.tests.market import BEGINNING, found_by, in_order, offers, store
+from services.listings.tests import market as asking
+from services.listings.tests.market import BEGINNING, found_by, ids, in_order, offers, store
 from sqlalchemy import text
 
 from cas_kit.testing.plugin import empty_tables
-from cas_listings.domain.search.reading import read_search
 from cas_listings.domain.states import Status
-from cas_listings.operations.search import Found, SearchLimits, find_listings
+from cas_listings.operations.search import SearchLimits
 
 # Small enough for a small market to have too many results.
 LIMITS = SearchLimits(timeout=timedelta(seconds=20), exact_total=20, arranged=10)
@@ -32,22 +33,8 @@ def market(listings_database):
     empty_tables(listings_database)
 
 
-def found(database, *, limits: SearchLimits = LIMITS, **parameters) -> Found:
-    with database.transaction() as session:
-        return find_listings(session, search=read_search(parameters), limits=limits)
-
-
-def ids(result: Found) -> list[UUID]:
-    return [listing.id for listing in result.listings]
-
-
-def all_pages(database, **parameters) -> list[UUID]:
-    result = found(database, **parameters, facets=False)
-    shown = ids(result)
-    while result.next_cursor:
-        result = found(database, **parameters, facets=False, cursor=result.next_cursor)
-        shown += ids(result)
-    return shown
+found = partial(asking.found, limits=LIMITS)
+all_pages = partial(asking.all_pages, limits=LIMITS)
 
 
 def newest_first(**wanted) -> list[UUID]:
