@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
-from cas_auth.credentials.passwords import NICENESS, PasswordHasher
+from cas_auth.credentials.passwords import PasswordHasher
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_auth.domain.refusals import InvalidRequest, RefreshTokenNotFound
 from cas_kit.errors import Unavailable
@@ -83,12 +83,12 @@ class TestPasswordHasher:
                 hasher._run(divmod, 1, 0)
         assert hasher.hash("secret")
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives threads priorities of their own")
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives threads a policy of their own")
     def test_lets_others_go_first(self):
-        def niceness():
-            return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        def policy():
+            return os.sched_getscheduler(threading.get_native_id())
 
-        assert self.hasher._run(niceness) == niceness() + NICENESS
+        assert self.hasher._run(policy) == os.SCHED_IDLE != policy()
 
 
 class TestEncryptionKey:
