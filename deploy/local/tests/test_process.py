@@ -46,6 +46,35 @@ def test_a_program_that_ends_first_is_not_ready_and_says_why(start):
         process.wait_until(lambda: False, within=30)
 
 
+def test_a_program_is_known_before_a_stop_is_heard(tmp_path, monkeypatch):
+    """Otherwise it would run on, known to nobody who could stop it."""
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    script = "import time; print(open('/proc/self/status').read(), flush=True); time.sleep(60)"
+    process = Process("child", [sys.executable, "-c", script], log=tmp_path / "child.log", environment={})
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(Stopped):
+            process.start()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert process.running
+    process.wait_until(said(process, "SigBlk:\t0000000000000000"), within=30)
+    process.stop()
+    assert not process.running
+
+
 def test_a_program_that_takes_too_long_is_not_ready(start):
     process = start("import time; print('working', flush=True); time.sleep(60)")
     process.wait_until(said(process, "working"), within=30)

@@ -16,6 +16,7 @@ from cas_local import demo
 from cas_local.errors import AlreadyRunning, CannotRun
 from cas_local.http_server import HttpServer, is_healthy
 from cas_local.lock import holder
+from cas_local.process import STOP_SIGNALS
 from cas_local.settings import Settings
 from cas_local.stack import Stack
 from cas_local.terminal import LogFollower, table
@@ -24,7 +25,6 @@ WATCH_SECONDS = 0.1
 STOP_SECONDS = 120.0
 # Everything a stack makes in its folder.
 DATA = ("cas-local.log", "files", "lock", "logs", "postgres", "redis", "secrets.json", "stack.json")
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequested(BaseException):

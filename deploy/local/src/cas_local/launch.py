@@ -8,6 +8,7 @@ credentials) and because running Python between fork and exec is unsafe in a pro
 import argparse
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--user-namespace", type=int)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # our parent holds signals back until it knows of us
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if options.user_namespace is not None:

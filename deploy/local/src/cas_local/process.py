@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cas_local.errors import ProgramFailed
 
 POLL_SECONDS = 0.02
 TAIL_LINES = 20
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,16 @@ def installed(command: str) -> list[str]:
     By the interpreter and not by the script's first line, which is limited in length and to one location.
     """
     return [sys.executable, str(Path(sys.executable).with_name(command))]
+
+
+@contextlib.contextmanager
+def stop_signals_held() -> Iterator[None]:
+    """Have whoever is told to stop meanwhile hear of it afterwards: a child that nobody knows of cannot be stopped."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Process:
@@ -97,7 +108,7 @@ class Process:
         self._asked_to_stop = False
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.touch(mode=0o600)
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, stop_signals_held():
             self._child = subprocess.Popen(
                 command,
                 env=self._environment,
@@ -107,7 +118,7 @@ class Process:
                 # Not a session: Linux may share the processor out by session, and priorities count within one only.
                 process_group=0,
             )
-        self._group = self._child.pid
+            self._group = self._child.pid
 
     def ask_to_stop(self) -> None:
         """Send the stop signal, once: many programs take a second one for impatience."""
