@@ -1,7 +1,10 @@
-"""What is read together with a user who signs in or is shown to somebody."""
+"""What is read together with users who sign in or are shown to somebody."""
 
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from cas_auth.models import User
 
-WHOLE_USER = (selectinload(User.identities), selectinload(User.factors))
+# Of many users, or of one who is locked by the same statement.
+WHOLE_USERS = (selectinload(User.identities), selectinload(User.factors))
+# Of one, in one statement.
+WHOLE_USER = (joinedload(User.identities), joinedload(User.factors))

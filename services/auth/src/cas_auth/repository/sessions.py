@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from cas_auth.domain.sessions import AssuranceLevel
-from cas_auth.models import User, UserSession
+from cas_auth.models import UserSession
 from cas_auth.repository.loading import WHOLE_USER
 from cas_auth.repository.revocations import add_revocations
 from cas_kit.revocations import EndedSession
@@ -18,28 +18,31 @@ LONGEST_UNKNOWN = timedelta(days=1)
 
 _SESSION_WITH_USER = (
     select(UserSession)
-    .where(UserSession.id == bindparam("session_id"), UserSession.user_id == bindparam("user_id"))
-    .options(joinedload(UserSession.user).options(joinedload(User.identities), joinedload(User.factors)))
+    .where(UserSession.id == bindparam("session_id"))
+    .options(joinedload(UserSession.user).options(*WHOLE_USER))
 )
+_OWN_SESSION_WITH_USER = _SESSION_WITH_USER.where(UserSession.user_id == bindparam("user_id"))
+_LOCK_SESSION = select(UserSession.id).where(UserSession.id == bindparam("session_id")).with_for_update()
 
 
 def find_session_with_user(session: Session, *, session_id: UUID, user_id: UUID) -> UserSession | None:
     """The user's session, with the user, their identities and factors."""
-    return (
-        session.execute(_SESSION_WITH_USER, {"session_id": session_id, "user_id": user_id})
-        .unique()
-        .scalar_one_or_none()
-    )
+    key = {"session_id": session_id, "user_id": user_id}
+    return session.execute(_OWN_SESSION_WITH_USER, key).unique().scalar_one_or_none()
 
 
 def lock_session(session: Session, *, session_id: UUID) -> UserSession | None:
-    """The session with its user, once no other transaction is refreshing it."""
-    return session.scalar(
-        select(UserSession)
-        .where(UserSession.id == session_id)
-        .options(selectinload(UserSession.user).options(*WHOLE_USER))
-        .with_for_update()
-        .execution_options(populate_existing=True)
+    """The session with its user, once no other transaction is refreshing it.
+
+    Locked first and then read, as users are.
+    """
+    key = {"session_id": session_id}
+    if session.scalar(_LOCK_SESSION, key) is None:
+        return None
+    return (
+        session.execute(_SESSION_WITH_USER, key, execution_options={"populate_existing": True})
+        .unique()
+        .scalar_one()
     )
 
 

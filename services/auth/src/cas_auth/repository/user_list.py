@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from cas_auth.domain.user_list import UserCursor, UserMatch
 from cas_auth.models import User
-from cas_auth.repository.loading import WHOLE_USER
+from cas_auth.repository.loading import WHOLE_USERS
 
 _ESCAPED = str.maketrans({character: f"\\{character}" for character in "\\%_"})
 
@@ -27,7 +27,7 @@ def list_users(
         .order_by(User.created_at.desc(), User.id.desc())
         .limit(limit)
         .offset(offset)
-        .options(*WHOLE_USER)
+        .options(*WHOLE_USERS)
     )
     if after is not None:
         statement = statement.where(tuple_(User.created_at, User.id) < (after.created_at, after.id))

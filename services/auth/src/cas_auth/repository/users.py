@@ -15,9 +15,11 @@ from cas_auth.domain.accounts import TOKEN_ROLE, Provider, email_app_metadata, e
 from cas_auth.domain.administration import PhoneExists, UserIdExists
 from cas_auth.domain.refusals import EmailExists, UserNotFound
 from cas_auth.models import Identity, User
-from cas_auth.repository.loading import WHOLE_USER
+from cas_auth.repository.loading import WHOLE_USER, WHOLE_USERS
 
 _CREDENTIALS_BY_EMAIL = select(User.id, User.password_hash).where(User.email == bindparam("email"))
+_USER = select(User).where(User.id == bindparam("user_id")).options(*WHOLE_USER)
+_LOCK_USER = select(User.id).where(User.id == bindparam("user_id")).with_for_update()
 
 _TAKEN = {"uq_users_email": EmailExists, "uq_users_phone": PhoneExists, "pk_users": UserIdExists}
 
@@ -106,18 +108,18 @@ def list_users(session: Session, *, user_ids: Collection[UUID]) -> Sequence[User
 
 def find_user(session: Session, *, user_id: UUID) -> User | None:
     """The user with identities and factors."""
-    return session.scalar(select(User).where(User.id == user_id).options(*WHOLE_USER))
+    return session.execute(_USER, {"user_id": user_id}).unique().scalar_one_or_none()
 
 
 def lock_user(session: Session, *, user_id: UUID) -> User | None:
-    """The user with identities and factors, as they are once no other transaction is changing them."""
-    return session.scalar(
-        select(User)
-        .where(User.id == user_id)
-        .options(*WHOLE_USER)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    """The user with identities and factors, as they are once no other transaction is changing them.
+
+    Locked first and then read: what a statement joins to a row that it waits for is from before the wait.
+    """
+    key = {"user_id": user_id}
+    if session.scalar(_LOCK_USER, key) is None:
+        return None
+    return session.execute(_USER, key, execution_options={"populate_existing": True}).unique().scalar_one()
 
 
 def user_exists(session: Session, *, user_id: UUID) -> bool:
@@ -157,7 +159,7 @@ def find_user_by_email(session: Session, *, email: str, lock: bool = False) -> U
 
     :param lock: keep others from changing them until this transaction ends.
     """
-    statement = select(User).where(User.email == email).options(*WHOLE_USER)
+    statement = select(User).where(User.email == email).options(*WHOLE_USERS)
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return session.scalar(statement)
@@ -171,7 +173,7 @@ def find_user_changing_email(session: Session, *, email: str) -> User | None:
         .where(User.new_email.is_not(None), or_(leaves, User.new_email == email))
         .order_by(leaves.desc(), User.email_change_sent_at.desc())
         .limit(1)
-        .options(*WHOLE_USER)
+        .options(*WHOLE_USERS)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
