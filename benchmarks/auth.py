@@ -167,6 +167,7 @@ def crowded(bench: Bench, *, rate: int, seconds: int, rounds: int) -> None:
     for number in range(rounds + 1):
         alone = attack(reads, rate=rate, seconds=seconds, meter=nothing)
         with steady_attack(sign_ins, clients=SIGNING_IN) as crowd:
+            attack(reads, rate=rate, seconds=1, meter=nothing)  # until they no longer come all at once
             busy = attack(reads, rate=rate, seconds=seconds, meter=nothing)
         if number:  # the first round warms up
             found["alone"].append(alone)
