@@ -13,10 +13,11 @@ from starlette.testclient import TestClient
 
 from cas_account import rest, tasks
 from cas_account.clients import AuthClient, ListingsClient, OnboardingClient
+from cas_account.domain import health
 from cas_account.domain.profile import Identity
 from cas_account.models import outbox_messages
+from cas_account.operations import health as health_checks
 from cas_account.operations.erasure import ERASURE_TOPICS
-from cas_account.operations.health import HealthMonitor
 from cas_account.operations.own_part import AccountPart
 from cas_account.operations.parts import Part
 from cas_account.operations.profiles import new_agent_id, welcome
@@ -219,9 +220,16 @@ def revoked() -> set[str]:
 
 
 @pytest.fixture
+def patient(monkeypatch):
+    """Nothing that answers is slow: a busy machine must not look like a broken system."""
+    monkeypatch.setattr(health, "SLOW_FROM", float("inf"))
+    monkeypatch.setattr(health_checks, "HARD_LIMIT", timedelta(minutes=1))
+
+
+@pytest.fixture
 def app(database, issuer, settings, parts, limiter, auth, revoked, storage, images):
     """The REST application with this test's own keys; nothing was called before."""
-    monitor = HealthMonitor({"database": database.ping})
+    monitor = health_checks.HealthMonitor({"database": database.ping})
     yield create_app(
         title="Account",
         version="test",

@@ -50,7 +50,7 @@ class TestBuild:
         for periodic in service.periodic:
             periodic.job()
 
-    def test_reports_what_is_away_and_what_is_there(self, service):
+    def test_reports_what_is_away_and_what_is_there(self, patient, service):
         with TestClient(service.app) as client:
             report = client.get("/api/health").json()
         statuses = {name: part["status"] for name, part in report["services"].items()}

@@ -70,7 +70,7 @@ class TestTaxonomy:
 
 class TestHealth:
     @pytest.mark.parametrize("path", ["/health", "/api/health"])
-    def test_is_always_answered(self, client, path):
+    def test_is_always_answered(self, patient, client, path):
         answer = client.get(path, headers={"Authorization": "Bearer nonsense"})
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
