@@ -9,10 +9,14 @@ import pytest
 from services.listings.tests import market as asking
 from services.listings.tests.market import BEGINNING, found_by, ids, in_order, offers, store
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from cas_kit.testing.plugin import empty_tables
+from cas_listings.domain.search.text import read_text
 from cas_listings.domain.states import Status
 from cas_listings.operations.search import SearchLimits
+from cas_listings.repository.search import begin, within
+from cas_listings.repository.spelling import spelling_of
 
 # Small enough for a small market to have too many results.
 LIMITS = SearchLimits(timeout=timedelta(seconds=20), exact_total=20, arranged=10)
@@ -82,3 +86,46 @@ class TestVeryMany:
         shown = all_pages(market, q="practise", limit=6)
         assert shown[0] == SPELT_BRITISH.id
         assert len(shown) == len(set(shown)) > LIMITS.arranged
+
+    @pytest.mark.parametrize("sort", ["newest", "price_asc", "price_desc", "popular", "created_at_asc"])
+    def test_are_in_the_order_of_any_column(self, market, sort):
+        expected = in_order([offer for offer in MARKET if found_by(offer, levels=["GCSE"])], sort)
+        assert len(expected) > LIMITS.exact_total
+        assert all_pages(market, levels="GCSE", sort=sort, limit=40) == [offer.id for offer in expected]
+
+
+class TestMisspeltWords:
+    def test_stand_for_those_that_many_listings_use(self, market):
+        with market.transaction() as session:
+            spelling = spelling_of(session, read_text("pateint maths xylophonist"))
+        assert "patient" in spelling["pateint"]
+        assert spelling["xylophonist"] == []
+        assert "maths" not in spelling
+
+    def test_stand_for_nothing_else_when_many_use_them(self, market):
+        with market.transaction() as session:
+            assert spelling_of(session, read_text("patient")) == {"patient": ["patient"]}
+
+    def test_find_what_is_meant(self, market):
+        assert set(all_pages(market, q="pateint", limit=50)) >= set(newest_first(q="patient"))
+
+    def test_beyond_the_first_eight_are_as_they_are_written(self, market):
+        words = [f"pateint{letter}" for letter in "abcdefghij"]
+        with market.transaction() as session:
+            spelling = spelling_of(session, read_text(" ".join(words)))
+        assert list(spelling) == words[:8]
+
+
+class TestWithin:
+    def test_gives_up_what_takes_too_long_and_goes_on(self, market):
+        with market.transaction() as session:
+            begin(session, timeout=LIMITS.timeout)
+            before = session.scalar(text("SELECT current_setting('statement_timeout')"))
+            asleep = text("SELECT pg_sleep(60)")
+            assert within(session, timedelta(milliseconds=1), lambda: session.scalar(asleep)) is None
+            assert within(session, LIMITS.timeout, lambda: session.scalar(text("SELECT 7"))) == 7
+            assert session.scalar(text("SELECT current_setting('statement_timeout')")) == before
+
+    def test_hides_no_other_failure(self, market):
+        with market.transaction() as session, pytest.raises(ProgrammingError):
+            within(session, LIMITS.timeout, lambda: session.scalar(text("SELECT nothing_such")))

@@ -18,12 +18,15 @@ from cas_listings.repository import search as index
 from cas_listings.repository.facets import count_values
 from cas_listings.repository.search import Clause, clauses_of
 from cas_listings.repository.search_part import Parts
+from cas_listings.repository.spelling import Spelling, spelling_of
 from cas_listings.settings import Settings
 
 # With fewer results than this, misspelt words are taken for what they resemble (docs/spec/domain.md 7.2).
 FEW = 5
 # Enough that the best are among them; looking at a thousand takes some ten milliseconds.
 ARRANGED = 500
+# What words may have been meant is looked for in this part of the time one statement may take: the page takes as long.
+_TIME_TO_SPELL = 4
 _INSTANTS = frozenset({SortField.CREATED_AT, SortField.UPDATED_AT, SortField.PUBLISHED_AT})
 
 
@@ -73,12 +76,12 @@ _Place = _ColumnPlace | RankedPlace
 class _Extent:
     """Which results there are, and how many.
 
-    :param fuzzy: those that are only spelt alike are among them.
+    :param spelling: as of `clauses_of`.
     """
 
     clauses: Mapping[str, Clause]
     total: int
-    fuzzy: bool
+    spelling: Spelling | None = None
 
 
 def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> Found:
@@ -91,7 +94,7 @@ def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> 
     place = _place(search)
     index.begin(session, timeout=limits.timeout)
     parts = Parts(session, size=limits.arranged, counted=limits.exact_total)
-    extent = _extent(search, place, parts)
+    extent = _extent(session, search, place, parts, limits)
     following: _Place | None
     if search.sort == RELEVANCE and search.text is not None:
         asked = TextSearch(
@@ -99,13 +102,14 @@ def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> 
             query=search.text,
             clauses=extent.clauses,
             part=parts.of(extent.clauses),
-            fuzzy=extent.fuzzy,
+            spelling=extent.spelling,
+            few=extent.total <= limits.exact_total,
             arranged=limits.arranged,
         )
         before = place if isinstance(place, RankedPlace) else None
         ids, following = relevance_page(session, asked, before)
     else:
-        ids, following = _column_page(session, search, extent, place)
+        ids, following = _column_page(session, search, extent, place, few=extent.total <= limits.exact_total)
     return Found(
         listings=index.list_cards(session, ids),
         total=min(extent.total, limits.exact_total),
@@ -124,26 +128,31 @@ def _place(search: Search) -> _Place | None:
     return place
 
 
-def _extent(search: Search, place: _Place | None, parts: Parts) -> _Extent:
+def _extent(
+    session: Session, search: Search, place: _Place | None, parts: Parts, limits: SearchLimits
+) -> _Extent:
     """How many results there are, and whether those that are only spelt alike are among them.
 
     Whoever goes on with a cursor keeps what the first page decided.
     """
-    clauses, exact = clauses_of(search), 0
-    if place is None or not place.fuzzy:
-        exact = parts.count(clauses)
-        if place is not None or exact >= FEW or search.text is None or not search.text.may_be_misspelt:
-            return _Extent(clauses, exact, fuzzy=False)
-    clauses = clauses_of(search, fuzzy=True)
-    alike = parts.count(clauses)
-    return _Extent(clauses, alike, fuzzy=place is not None or alike > exact)
+    clauses = clauses_of(search)
+    exact = _Extent(clauses, parts.count(clauses))
+    is_exact = exact.total >= FEW if place is None else not place.fuzzy
+    if is_exact or search.text is None or not search.text.may_be_misspelt:
+        return exact
+    spelling = spelling_of(session, search.text)
+    clauses = clauses_of(search, spelling=spelling)
+    alike = index.within(session, limits.timeout / _TIME_TO_SPELL, lambda: parts.count(clauses))
+    if alike is None or (place is None and alike <= exact.total):
+        return exact
+    return _Extent(clauses, alike, spelling)
 
 
 # ---- pages ----
 
 
 def _column_page(
-    session: Session, search: Search, extent: _Extent, place: _Place | None
+    session: Session, search: Search, extent: _Extent, place: _Place | None, *, few: bool
 ) -> tuple[list[UUID], _Place | None]:
     field = search.sort.field
     after = None
@@ -157,13 +166,14 @@ def _column_page(
         after=after,
         offset=0 if place else search.offset,
         limit=search.limit + 1,
+        few=few,
     )
     page = rows[: search.limit]
     if len(rows) <= search.limit:
         return [each for _, each in page], None
     value, last_id = page[-1]
     value = value.isoformat() if isinstance(value, datetime) else value
-    return [each for _, each in page], _ColumnPlace(extent.fuzzy, value, last_id)
+    return [each for _, each in page], _ColumnPlace(extent.spelling is not None, value, last_id)
 
 
 # ---- facets ----

@@ -13,6 +13,7 @@ from cas_listings.domain.search.text import TextQuery
 from cas_listings.repository import search as index
 from cas_listings.repository.search import Clause, Ranked, clauses_of, in_order_of_rank, in_order_of_tier
 from cas_listings.repository.search_part import Part
+from cas_listings.repository.spelling import Spelling
 
 # Of those that are arranged, only so many are ranked: ranking reads the whole document.
 RANKED = 200
@@ -45,7 +46,8 @@ class RankedPlace(msgspec.Struct, frozen=True, array_like=True):
 class TextSearch:
     """A search for a text, and what is known of its results.
 
-    :param fuzzy: those that are only spelt alike are among them.
+    :param spelling: as of `clauses_of`.
+    :param few: as of `list_page`.
     :param arranged: how many of the newest are put in the order of how well they match.
     """
 
@@ -53,7 +55,8 @@ class TextSearch:
     query: TextQuery
     clauses: Mapping[str, Clause]
     part: Part | None
-    fuzzy: bool
+    spelling: Spelling | None
+    few: bool
     arranged: int
 
 
@@ -104,7 +107,7 @@ def relevance_page(
         return ids, None
     zone, last = page[-1]
     window = place.window if place else arranged.ranked_to
-    return ids, RankedPlace(asked.fuzzy, last, window, arranged.oldest, zone)
+    return ids, RankedPlace(asked.spelling is not None, last, window, arranged.oldest, zone)
 
 
 def _arrange(session: Session, asked: TextSearch, place: RankedPlace | None) -> _Arranged:
@@ -131,18 +134,20 @@ def _was_ranked(result: Ranked, place: RankedPlace) -> bool:
 def _newest(session: Session, asked: TextSearch, *, down_to: Ranked | None, most: int) -> list[Ranked]:
     """By tier and age. The few that have all the words are among them, however old they are."""
     clauses = [asked.part.clause] if asked.part and most == asked.arranged else [*asked.clauses.values()]
-    newest = index.list_newest(session, asked.query, clauses=clauses, down_to=down_to, most=most)
-    if not asked.fuzzy:
+    newest = index.list_newest(
+        session, asked.query, clauses=clauses, down_to=down_to, most=most, few=asked.few
+    )
+    if asked.spelling is None:
         return newest
     exact = [*clauses_of(asked.search).values()]
-    older = index.list_newest(session, asked.query, clauses=exact, down_to=None, most=most)
+    older = index.list_newest(session, asked.query, clauses=exact, down_to=None, most=most, few=True)
     return sorted({each.id: each for each in (*newest, *older)}.values(), key=in_order_of_tier)
 
 
 def _older(session: Session, asked: TextSearch, after: Ranked, *, offset: int, limit: int) -> list[Ranked]:
     clauses = dict(asked.clauses)
-    if asked.fuzzy:
-        clauses["q"] = index.only_resembles(asked.query)
+    if asked.spelling is not None:
+        clauses["q"] = index.only_resembles(asked.query, asked.spelling)
     rows = index.list_page(
         session,
         NEWEST,
@@ -150,5 +155,6 @@ def _older(session: Session, asked: TextSearch, after: Ranked, *, offset: int, l
         after=(after.published_at, after.id),
         offset=offset,
         limit=limit,
+        few=asked.few,
     )
     return [Ranked(-1, 0.0, published_at, each) for published_at, each in rows]

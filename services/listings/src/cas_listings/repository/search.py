@@ -3,15 +3,17 @@
 Statements are put together from the parts a search uses; everything a caller typed is a parameter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from psycopg.errors import QueryCanceled
 from sqlalchemy import (
     ColumnElement,
     Float,
+    FromClause,
     Uuid,
     and_,
     any_,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, array
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.types import Text
 
@@ -34,12 +37,15 @@ from cas_listings.domain.search.text import Term, TextQuery
 from cas_listings.domain.states import Status
 from cas_listings.models import ServiceListing
 from cas_listings.models import listing_search as found
+from cas_listings.repository.spelling import Spelling
 
 Clause = ColumnElement[Any]
 
 _SIMILAR = "0.4"  # of a misspelt word's trigrams, those that have to be in the text it is taken for
 _WEIGHTS = "{0.05, 0.2, 0.5, 1.0}"  # of owner, description, labels, title
 _BY_LENGTH = 1  # ts_rank divides by 1 + the logarithm of the document's length
+
+_ARRANGED_BY = (found.c.published_at, found.c.id, found.c.head, found.c.vector)
 
 _LIMITS = text(
     "SELECT set_config('statement_timeout', :timeout, true), "
@@ -50,6 +56,10 @@ _LIMITS = text(
     "set_config('random_page_cost', '1.1', true), set_config('work_mem', '32MB', true), "
     "set_config('max_parallel_workers_per_gather', '0', true)"
 )
+
+_TIMEOUT = text("SELECT current_setting('statement_timeout')")
+_SET_TIMEOUT = text("SELECT set_config('statement_timeout', :timeout, true)")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +75,32 @@ class Ranked:
 def begin(session: Session, *, timeout: timedelta) -> None:
     """Let all statements of this transaction see the same listings, and end those that take too long."""
     session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
-    milliseconds = str(int(timeout.total_seconds() * 1000))
-    session.execute(_LIMITS, {"timeout": milliseconds, "similar": _SIMILAR})
+    session.execute(_LIMITS, {"timeout": _milliseconds(timeout), "similar": _SIMILAR})
+
+
+def within(session: Session, limit: timedelta, look: Callable[[], Answer]) -> Answer | None:
+    """What a look at the listings shows; None when it takes longer, and the transaction goes on."""
+    timeout = session.scalar(_TIMEOUT)
+    session.execute(_SET_TIMEOUT, {"timeout": _milliseconds(limit)})
+    try:
+        with session.begin_nested():
+            return look()
+    except OperationalError as error:
+        if not isinstance(error.orig, QueryCanceled):
+            raise
+        return None
+    finally:
+        session.execute(_SET_TIMEOUT, {"timeout": timeout})
 
 
 def count_up_to(session: Session, most: int, *, clauses: Sequence[Clause]) -> int:
     """How many rows there are, counted no further than `most`."""
     capped = select(literal(1)).select_from(found).where(*clauses).limit(most).subquery()
     return session.scalar(select(func.count()).select_from(capped)) or 0
+
+
+def _milliseconds(interval: timedelta) -> str:
+    return str(int(interval.total_seconds() * 1000))
 
 
 def list_cards(session: Session, ids: Sequence[UUID]) -> list[ServiceListing]:
@@ -89,14 +117,14 @@ def list_cards(session: Session, ids: Sequence[UUID]) -> list[ServiceListing]:
 # ---- conditions ----
 
 
-def clauses_of(search: Search, *, fuzzy: bool = False) -> dict[str, Clause]:
+def clauses_of(search: Search, *, spelling: Spelling | None = None) -> dict[str, Clause]:
     """The condition of each filter in use, by the filter's name.
 
-    :param fuzzy: misspelt words count as what they resemble.
+    :param spelling: misspelt words count as what they resemble; None: all are as they are written.
     """
     clauses: dict[str, Clause] = {}
     if search.text is not None:
-        clauses["q"] = _resembles(search.text) if fuzzy else _contains(search.text)
+        clauses["q"] = _contains(search.text) if spelling is None else _resembles(search.text, spelling)
     for option_filter, choices in search.options:
         clauses[option_filter.value] = has_any([choice.token for choice in choices])
     if search.location_types:
@@ -135,28 +163,37 @@ def _contains(query: TextQuery) -> Clause:
     return _matches(found.c.vector, query.expression())
 
 
-def only_resembles(query: TextQuery) -> Clause:
+def only_resembles(query: TextQuery, spelling: Spelling) -> Clause:
     """Whether a listing has the words of a text only when misspelt ones count as what they resemble."""
-    return and_(_resembles(query), not_(_contains(query)))
+    return and_(_resembles(query, spelling), not_(_contains(query)))
 
 
-def _resembles(query: TextQuery) -> Clause:
-    groups = [and_(*(_resembles_term(term) for term in group)) for group in query.groups]
+def _resembles(query: TextQuery, spelling: Spelling) -> Clause:
+    groups = [and_(*(_resembles_term(term, spelling) for term in group)) for group in query.groups]
     return or_(*groups)
 
 
-def _resembles_term(term: Term) -> Clause:
+def _resembles_term(term: Term, spelling: Spelling) -> Clause:
     """A word of the taxonomy is spelt right; any other one may be taken for what it resembles."""
-    exact = _matches(found.c.vector, TextQuery("", ((Term(term.phrases),),)).expression())
+    written = _query("listing_words", TextQuery("", ((Term(term.phrases),),)).expression())
+    exact = _has(found.c.vector, written)
+    word = " ".join(term.phrases[0])
     if term.excluded:
         return not_(exact)
-    if not term.may_be_misspelt:
+    if not term.may_be_misspelt or word not in spelling:
         return exact
-    return or_(exact, found.c.fuzzy.op("%>", is_comparison=True)(" ".join(term.phrases[0])))
+    if meant := spelling[word]:
+        either = written.op("||")(_query("simple", " | ".join(meant)))
+        return _has(found.c.vector, either)
+    return or_(exact, found.c.fuzzy.op("%>", is_comparison=True)(word))
 
 
 def _matches(vector: Clause, expression: str) -> Clause:
-    return vector.op("@@", is_comparison=True)(_query("listing_words", expression))
+    return _has(vector, _query("listing_words", expression))
+
+
+def _has(vector: Clause, query: ColumnElement[Any]) -> Clause:
+    return vector.op("@@", is_comparison=True)(query)
 
 
 def _query(configuration: str, expression: str) -> ColumnElement[Any]:
@@ -174,20 +211,26 @@ def list_page(
     after: tuple[Any, UUID] | None,
     offset: int,
     limit: int,
+    few: bool,
 ) -> list[tuple[Any, UUID]]:
     """Value and id of the results from a place on.
 
     :param after: value and id of the last result before.
+    :param few: there are so few that finding them all and sorting them is quickest.
     """
     column = found.c[sort.field.value]
-    ordered = column.desc() if sort.descending else column.asc()
-    # The default of an ascending index; said only where it is not the default, so that the index is used.
-    ordered = ordered.nulls_last() if sort.descending and column.nullable else ordered
-    statement = select(column, found.c.id).where(*clauses).order_by(ordered, found.c.id)
+    statement = select(column.label("value"), found.c.id).where(*clauses)
     if after is not None:
         statement = statement.where(_comes_after(column, sort, after))
-    rows = session.execute(statement.offset(offset).limit(limit)).all()
-    return [(row[0], row.id) for row in rows]
+    if few:
+        all_of_them = statement.cte("results").prefix_with("MATERIALIZED")
+        statement = select(all_of_them.c.value, all_of_them.c.id)
+    value, id_ = statement.selected_columns
+    ordered = value.desc() if sort.descending else value.asc()
+    # The default of an ascending index; said only where it is not the default, so that the index is used.
+    ordered = ordered.nulls_last() if sort.descending and column.nullable else ordered
+    rows = session.execute(statement.order_by(ordered, id_).offset(offset).limit(limit)).all()
+    return [(row.value, row.id) for row in rows]
 
 
 def _comes_after(column: ColumnElement[Any], sort: Sort, after: tuple[Any, UUID]) -> Clause:
@@ -207,16 +250,28 @@ def _comes_after(column: ColumnElement[Any], sort: Sort, after: tuple[Any, UUID]
 
 
 def list_newest(
-    session: Session, query: TextQuery, *, clauses: Sequence[Clause], down_to: Ranked | None, most: int
+    session: Session,
+    query: TextQuery,
+    *,
+    clauses: Sequence[Clause],
+    down_to: Ranked | None,
+    most: int,
+    few: bool,
 ) -> list[Ranked]:
     """The newest results of a text, by tier and age; their ranks are not known yet.
 
     :param down_to: the oldest one to list.
+    :param few: as of `list_page`.
     """
+    wanted = [*clauses, *([not_(_is_older(down_to))] if down_to else [])]
+    results: FromClause = found
+    if few:
+        results = select(*_ARRANGED_BY).where(*wanted).cte("results").prefix_with("MATERIALIZED")
+        wanted = []
     newest = (
-        select(found.c.published_at, found.c.id, found.c.head, found.c.vector)
-        .where(*clauses, *([not_(_is_older(down_to))] if down_to else []))
-        .order_by(found.c.published_at.desc(), found.c.id)
+        select(*(results.c[column.name] for column in _ARRANGED_BY))
+        .where(*wanted)
+        .order_by(results.c.published_at.desc(), results.c.id)
         .limit(most)
         .subquery()
     )
