@@ -121,8 +121,9 @@ class TestAnswer:
         document = answer.json()
         assert document.keys() == {
             *("listings", "total", "total_is_exact", "limit", "offset", "next_cursor", "facets"),
-            *("suggestions", "applied"),
+            *("estimated_facets", "suggestions", "applied"),
         }
+        assert document["estimated_facets"] == []
         assert (document["total"], document["limit"], document["offset"]) == (1, 100, 0)
         assert document["applied"] == {"q": "maths", "sort": "relevance"}
         assert document["suggestions"] is document["next_cursor"] is None

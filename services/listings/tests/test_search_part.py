@@ -57,12 +57,14 @@ class TestVeryMany:
         estimated = sum(value["count"] for value in facets["free_trial"])
         everything = sum(found_by(offer, **wanted) for offer in MARKET)
         assert everything / 3 < estimated < everything * 3
+        assert "free_trial" in found(market, **wanted).estimated_facets
 
     def test_have_estimates_only_where_there_are_very_many(self, market):
         """A facet is counted without its own filter: the others find many, this city's listings are few."""
         exactly = SearchLimits(timeout=LIMITS.timeout, exact_total=10_000)
         wanted = {"city": "zurich", "levels": ["KS3"], "free_trial": True, "role": "agent"}
         assert found(market, **wanted).facets == found(market, limits=exactly, **wanted).facets
+        assert found(market, **wanted).estimated_facets == []
 
     @pytest.mark.parametrize("q", ["patient", "maths", "-maths", "lessons -maths"])
     def test_are_arranged_as_far_as_the_newest_and_then_by_age(self, market, q):

@@ -58,6 +58,7 @@ class Found:
     total_is_exact: bool
     next_cursor: str | None
     facets: Facets | None
+    estimated_facets: Sequence[str]
     advice: Advice | None
 
 
@@ -110,12 +111,14 @@ def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> 
         ids, following = relevance_page(session, asked, before)
     else:
         ids, following = _column_page(session, search, extent, place, few=extent.total <= limits.exact_total)
+    facets, estimated = _facets(session, search, extent.clauses, parts)
     return Found(
         listings=index.list_cards(session, ids),
         total=min(extent.total, limits.exact_total),
         total_is_exact=extent.total <= limits.exact_total,
         next_cursor=None if following is None else write_cursor(search, msgspec.to_builtins(following)),
-        facets=_facets(session, search, extent.clauses, parts) if search.with_facets else None,
+        facets=facets,
+        estimated_facets=estimated,
         advice=None if extent.total else advise(session, search, parts=parts, most=limits.exact_total),
     )
 
@@ -179,8 +182,13 @@ def _column_page(
 # ---- facets ----
 
 
-def _facets(session: Session, search: Search, clauses: Mapping[str, Clause], parts: Parts) -> Facets:
-    counts = count_values(
+def _facets(
+    session: Session, search: Search, clauses: Mapping[str, Clause], parts: Parts
+) -> tuple[Facets | None, Sequence[str]]:
+    """The facets, and which of them are estimates."""
+    if not search.with_facets:
+        return None, ()
+    found = count_values(
         session,
         FACETS,
         clauses=clauses,
@@ -189,8 +197,8 @@ def _facets(session: Session, search: Search, clauses: Mapping[str, Clause], par
         city_key=search.city_key,
     )
     for option_filter in (OptionFilter.SUBJECTS, OptionFilter.LEVELS, OptionFilter.LANGUAGES):
-        counts[option_filter] += _texts_of_people(search, option_filter, clauses, parts)
-    return facets_document(counts, search)
+        found.counts[option_filter] += _texts_of_people(search, option_filter, clauses, parts)
+    return facets_document(found.counts, search), [facet for facet in FACETS if facet in found.estimated]
 
 
 def _texts_of_people(

@@ -157,4 +157,5 @@ def _nearby_cities(session: Session, search: Search, parts: Parts) -> Iterator[N
 
 def _counts(session: Session, search: Search, parts: Parts, facet: str) -> Sequence[Count]:
     clauses = clauses_of(search)
-    return count_values(session, [facet], clauses=clauses, parts=parts, most_cities=_CITIES)[facet]
+    found = count_values(session, [facet], clauses=clauses, parts=parts, most_cities=_CITIES)
+    return found.counts[facet]

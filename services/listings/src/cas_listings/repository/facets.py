@@ -1,6 +1,7 @@
 """Counting what a search finds, value by value."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -39,6 +40,14 @@ _COLUMNS = {
 _LISTS = frozenset({"subjects", "levels", "languages"})
 
 
+@dataclass(frozen=True, slots=True)
+class FacetCounts:
+    """The counts of facets by name; those named `estimated` are counts of a part, weighed by its share."""
+
+    counts: Mapping[str, list[Count]]
+    estimated: frozenset[str]
+
+
 def count_values(
     session: Session,
     facets: Sequence[str],
@@ -47,24 +56,26 @@ def count_values(
     parts: Parts,
     most_cities: int,
     city_key: str = "",
-) -> dict[str, list[Count]]:
+) -> FacetCounts:
     """The counts of these facets, each without its own filter; estimates where only a part is counted.
 
     One pass over what all filters leave, and one more for each facet whose own filter is in use.
 
     :param most_cities: so many cities, the most frequent ones, and the one of `city_key`.
     """
-    counts: dict[str, list[Count]] = {}
+    counts: dict[str, list[Count]] = {facet: [] for facet in facets}
+    estimated: set[str] = set()
     free = [facet for facet in facets if facet not in clauses]
     passes = [free] if free else []
     for together in [*passes, *([facet] for facet in facets if facet in clauses)]:
         kept = {name: clause for name, clause in clauses.items() if name not in together}
         part = parts.of(kept)
         counted, weight = ([part.clause], part.weight) if part else ([*kept.values()], 1.0)
+        estimated.update(together if part else ())
         statement = _counting(together, counted, most_cities=most_cities, city_key=city_key)
         for facet, value, label, count in session.execute(statement):
-            counts.setdefault(facet, []).append(Count(value, label, round(count * weight)))
-    return {facet: counts.get(facet, []) for facet in facets}
+            counts[facet].append(Count(value, label, round(count * weight)))
+    return FacetCounts(counts, frozenset(estimated))
 
 
 def _counting(

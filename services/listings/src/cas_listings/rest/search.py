@@ -109,6 +109,7 @@ def _answer(request: Request, listings: ListingsDep, parameters: Mapping[str, Js
         "offset": 0 if search.cursor else search.offset,
         "next_cursor": found.next_cursor,
         "facets": found.facets or {},
+        "estimated_facets": list(found.estimated_facets),
         "suggestions": _advice(found),
         "applied": search.applied,
     }

@@ -123,6 +123,11 @@ _FOUND: dict[str, Schema] = {
     "offset": _COUNT,
     "next_cursor": {"type": ["string", "null"]},
     "facets": objects({**dict.fromkeys(FACETS, _FACET), "price": _BANDS}),
+    "estimated_facets": {
+        "type": "array",
+        "items": {"type": "string", "enum": [*FACETS]},
+        "description": "The facets whose counts are estimates, because there are very many results.",
+    },
     "suggestions": _ADVICE,
     "applied": {
         "type": "object",
