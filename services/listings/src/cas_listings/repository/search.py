@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from psycopg.errors import QueryCanceled
 from sqlalchemy import (
     ColumnElement,
     Float,
@@ -57,8 +56,10 @@ _LIMITS = text(
     "set_config('max_parallel_workers_per_gather', '0', true)"
 )
 
+_CANCELED = "57014"  # SQLSTATE query_canceled
 _TIMEOUT = text("SELECT current_setting('statement_timeout')")
-_SET_TIMEOUT = text("SELECT set_config('statement_timeout', :timeout, true)")
+_SET_CANCELED = "57014"  # SQLSTATE query_canceled
+_TIMEOUT = text("SELECT set_config('statement_timeout', :timeout, true)")
 Answer = TypeVar("Answer")
 
 
@@ -86,7 +87,7 @@ def within(session: Session, limit: timedelta, look: Callable[[], Answer]) -> An
         with session.begin_nested():
             return look()
     except OperationalError as error:
-        if not isinstance(error.orig, QueryCanceled):
+        if getattr(error.orig, "sqlstate", None) != _CANCELED:
             raise
         return None
     finally:
