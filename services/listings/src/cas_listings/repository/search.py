@@ -58,8 +58,7 @@ _LIMITS = text(
 
 _CANCELED = "57014"  # SQLSTATE query_canceled
 _TIMEOUT = text("SELECT current_setting('statement_timeout')")
-_SET_CANCELED = "57014"  # SQLSTATE query_canceled
-_TIMEOUT = text("SELECT set_config('statement_timeout', :timeout, true)")
+_SET_TIMEOUT = text("SELECT set_config('statement_timeout', :timeout, true)")
 Answer = TypeVar("Answer")
 
 
