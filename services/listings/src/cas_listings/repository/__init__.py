@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     Boolean,
     Column,
-    ColumnElement,
     Connection,
     CursorResult,
     Date,
@@ -24,10 +23,10 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     select,
     text,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -54,7 +53,6 @@ from cas_listings.models import (
 _listings = cast("Table", ServiceListing.__table__)
 _slugs = cast("Table", ListingSlug.__table__)
 _marks = cast("Table", ListingMark.__table__)
-_marks_row: ColumnElement[str] = literal_column("listing_marks.ctid")
 _visitor_keys = cast("Table", VisitorKey.__table__)
 
 Reader = Connection | Session
@@ -335,8 +333,8 @@ def visitor_key(reader: Reader, *, day: date, fresh: bytes) -> bytes:
 
 def delete_marks(connection: Connection, *, before: date, limit: int) -> int:
     """Remove some marks of days long gone; returns how many."""
-    old = select(_marks_row).where(_marks.c.day < before).limit(limit)
-    return connection.execute(delete(_marks).where(_marks_row.in_(old))).rowcount
+    old = select(*_marks.primary_key).where(_marks.c.day < before).limit(limit)
+    return connection.execute(delete(_marks).where(tuple_(*_marks.primary_key).in_(old))).rowcount
 
 
 def delete_visitor_keys(connection: Connection, *, before: date) -> None:
