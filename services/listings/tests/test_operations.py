@@ -1,11 +1,13 @@
 """Operations on a real database: slugs, owners, copies, versions, and what is put on record."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select, text
 
 from cas_kit.errors import Unavailable
 from cas_kit.testing import until
@@ -100,8 +102,7 @@ class TestSlugs:
         draft = make(title="First title")
         second = change(draft, title="Second title")
         assert second.slug == f"second-title-{draft.id.hex[:8]}"
-        with database.autocommit() as connection:
-            assert connection.execute(select(ListingSlug.slug)).all() == []
+        assert claimed(database) == [second.slug]
         with pytest.raises(ListingNotFound):
             by_slug(draft.slug, viewer=draft.profile_id)
 
@@ -141,10 +142,70 @@ class TestSlugs:
         assert other.id == second
         assert (one.slug[-9:], other.slug[-13:]) == ("-0f1e2d3c", "-0f1e2d3c9999")
 
+    def test_of_a_draft_go_with_it(self, make, move, database):
+        draft, archived = make(title="One"), make(title="Two")
+        move(archived, Action.ARCHIVE)
+        for listing in (draft, archived):
+            delete(database, listing)
+        assert claimed(database) == []
+
+    def test_of_a_copy_are_its_own(self, make, database, owner):
+        original = make(title="One")
+        with database.transaction() as session:
+            copy = operations.duplicate_listing(
+                session, listing_id=original.id, owner=owner.user_id, check_version=whatever, terms=LATER
+            )
+        assert claimed(database) == sorted([original.slug, copy.slug])
+
+    @pytest.mark.parametrize("commits", [True, False], ids=["commits", "does not commit"])
+    def test_wanted_by_two_at_once_belong_to_the_first_that(
+        self, make, database, owner, terms, monkeypatch, commits
+    ):
+        """The second waits for what becomes of the first."""
+        ids = iter([UUID(f"0f1e2d3c-{number}000-4000-8000-000000000000") for number in (1, 2)])
+        monkeypatch.setattr(operations, "uuid4", lambda: next(ids))
+        with ThreadPoolExecutor(1) as thread:
+            with database.transaction() as session:
+                changes = read_changes({"title": "One"})
+                operations.create_listing(session, owner=owner, changes=changes, terms=terms)
+                second = thread.submit(make, title="One")
+                until(lambda: somebody_waits(database))
+                if not commits:
+                    session.rollback()
+            taken = ["one-0f1e2d3c"] if commits else []
+            free = "one-0f1e2d3c2000" if commits else "one-0f1e2d3c"
+            assert second.result().slug == free
+        assert claimed(database) == [*taken, free]
+
+    def test_of_a_draft_that_has_none_of_its_own_lead_there_once_it_is_published(
+        self, make, move, database, by_slug
+    ):
+        """Processes of versions before migration 0006 made drafts whose slugs were nowhere else."""
+        draft = make(**PUBLISHABLE)
+        with database.transaction() as session:
+            session.execute(sql_delete(ListingSlug))
+        move(draft, Action.PUBLISH)
+        assert by_slug(draft.slug).id == draft.id
+
+
+def claimed(database):
+    with database.autocommit() as connection:
+        return list(connection.scalars(select(ListingSlug.slug).order_by(ListingSlug.slug)))
+
+
+def somebody_waits(database):
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = current_user"
+    with database.autocommit() as connection:
+        return bool(connection.scalar(text(f"SELECT EXISTS ({waiting})")))
+
 
 def remove(database, move, listing):
     move(listing, Action.UNPUBLISH)
     move(listing, Action.ARCHIVE)
+    delete(database, listing)
+
+
+def delete(database, listing):
     with database.transaction() as session:
         operations.delete_listing(
             session,

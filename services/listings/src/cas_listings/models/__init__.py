@@ -60,6 +60,7 @@ class ServiceListing(Base):
 
     Amounts of money are minor units of `currency`. The columns `..._ids` hold the taxonomy id of each text of a list,
     in its order, null where there is none. Counters are written by statements of their own, never through this class.
+    The slug is nobody else's because `ListingSlug` says so.
     """
 
     __tablename__ = "service_listings"
@@ -134,7 +135,7 @@ class ServiceListing(Base):
     video_url: Mapped[Words | None]
     tags: Mapped[Texts]
     response_time: Mapped[Words | None]
-    slug: Mapped[str] = mapped_column(Text, unique=True)
+    slug: Mapped[str] = mapped_column(Text)
     view_count: Mapped[Count]
     inquiry_count: Mapped[Count]
     booking_count: Mapped[Count]
@@ -279,9 +280,9 @@ class ServiceListing(Base):
 
 
 class ListingSlug(Base):
-    """A slug that a listing has had since its first publication; it is never given to another one.
+    """A slug and the listing that it belongs to: a draft's own, or any that one has had since its first publication.
 
-    No foreign key: it outlives a deleted listing.
+    The latter are never given to another one. No foreign key: they outlive a deleted listing.
     """
 
     __tablename__ = "listing_slugs"

@@ -34,12 +34,15 @@ class ListingImage(Base):
         ),
         CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed"),
         Index("ix_listing_images_due", "run_after", postgresql_where=text("state = 'pending'")),
+        Index("ix_listing_images_pending", "id", postgresql_where=text("state = 'pending'")),
         Index(None, "profile_id", "upload_digest"),
         Index(None, "profile_id", "digest"),
     )
 
+    listing_id: Mapped[UUID] = mapped_column(
+        ForeignKey("service_listings.id", ondelete="CASCADE"), primary_key=True
+    )
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    listing_id: Mapped[UUID] = mapped_column(ForeignKey("service_listings.id", ondelete="CASCADE"))
     profile_id: Mapped[UUID]
     state: Mapped[ImageState] = mapped_column(text_enum(ImageState, name="state"))
     reason: Mapped[Words | None]

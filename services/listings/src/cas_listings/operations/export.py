@@ -32,7 +32,8 @@ def export_user(session: Session, *, user_id: UUID, link: Link) -> Iterator[Expo
     :param link: makes the address at which an uploaded file can be fetched for a while.
     """
     for listing in repository.export_listings(session, owner=user_id):
-        slugs = repository.list_slugs(session, listing_id=listing.id)
+        seen = listing.published_at is not None
+        slugs = repository.list_slugs(session, listing_id=listing.id) if seen else []
         yield ExportItem("listings", msgspec.json.encode(_listing(listing) | {"slugs": slugs}))
         for image in listing.images:
             yield ExportItem("images", msgspec.json.encode(_image(image, link)))

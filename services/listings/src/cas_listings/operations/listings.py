@@ -160,7 +160,7 @@ def move_listing(
 def delete_listing(
     session: Session, *, listing_id: UUID, owner: UUID, check_version: CheckVersion, now: datetime
 ) -> None:
-    """Remove a draft, or an archived listing after its grace. Its slugs stay taken.
+    """Remove a draft, or an archived listing after its grace. Slugs that the public has seen stay taken.
 
     :raises ListingNotFound: there is none, or it is not theirs.
     :raises VersionMismatch: the caller knows another version.
@@ -170,6 +170,7 @@ def delete_listing(
     listing.check_deletable(now=now)
     _record(session, listing, "listing_deleted", now=now)
     release_images(session, listing.images)
+    _release_unseen(session, listing, slug=listing.slug)
     repository.delete_listing(session, listing)
 
 
@@ -209,12 +210,18 @@ def _edit(session: Session, listing: ServiceListing, values: Fields, *, now: dat
 
 def _name(session: Session, listing: ServiceListing) -> None:
     """Let the slug follow the title; one that the public has seen leads here for ever."""
+    former = listing.slug
     for slug in slugs(listing.title, listing.id):
-        if repository.is_slug_free(session, slug=slug, listing_id=listing.id):
+        if slug == former or repository.claim_slug(session, listing, slug=slug):
             listing.slug = slug
             break
-    if listing.published_at is not None:
-        repository.keep_slug(session, listing)
+    if former and former != listing.slug:
+        _release_unseen(session, listing, slug=former)
+
+
+def _release_unseen(session: Session, listing: ServiceListing, *, slug: str) -> None:
+    if listing.published_at is None:
+        repository.release_slug(session, slug=slug, listing_id=listing.id)
 
 
 def _go(session: Session, listing: ServiceListing, action: Action, *, terms: Terms) -> bool:
@@ -222,7 +229,8 @@ def _go(session: Session, listing: ServiceListing, action: Action, *, terms: Ter
     if moved:
         _record(session, listing, f"listing_{listing.status}", now=terms.now)
         if action is Action.PUBLISH:
-            repository.keep_slug(session, listing)
+            # Drafts of versions before migration 0006 may not have claimed theirs.
+            repository.claim_slug(session, listing, slug=listing.slug)
             look_for_owner(session, user_id=listing.profile_id)
     return moved
 

@@ -22,7 +22,7 @@ from cas_listings.domain.images import (
     retry_delay,
     upload_key,
 )
-from cas_listings.models import ServiceListing
+from cas_listings.models import ListingImage, ServiceListing
 from cas_listings.operations.files import picture_files
 from cas_listings.operations.search_index import keep_findable
 from cas_listings.repository.images import (
@@ -68,6 +68,7 @@ class ImageWorkshop:
 class _Claim:
     """One try at a picture; `attempt` tells it from every other."""
 
+    listing_id: UUID
     image_id: UUID
     owner: UUID
     upload_digest: str
@@ -136,7 +137,7 @@ def _claim(database: Database, *, image_id: UUID, now: datetime) -> _Claim | Non
         image = claim_image(session, image_id=image_id, now=now)
         if image is None:
             return None
-        claim = _Claim(image.id, image.profile_id, image.upload_digest, image.attempts + 1)
+        claim = _Claim(image.listing_id, image.id, image.profile_id, image.upload_digest, image.attempts + 1)
         gives_up = image.never_finishes
         image.begin(now)
     if gives_up:
@@ -164,7 +165,7 @@ def _show(workshop: ImageWorkshop, claim: _Claim, picture: Picture) -> None:
     for variant in picture.variants:
         workshop.storage.put(f"{path}/{variant.file_name}", variant.data)
     with workshop.database.transaction() as session:
-        locked = lock_image(session, image_id=claim.image_id, attempt=claim.attempt)
+        locked = _lock(session, claim)
         if locked is None:
             return
         listing, image = locked
@@ -177,7 +178,7 @@ def _show(workshop: ImageWorkshop, claim: _Claim, picture: Picture) -> None:
 def _put_off(database: Database, claim: _Claim, *, is_excused: bool, now: datetime) -> None:
     delay = retry_delay(claim.attempt, luck=random.random())  # noqa: S311  spreads tries out; nothing secret
     with database.transaction() as session:
-        locked = lock_image(session, image_id=claim.image_id, attempt=claim.attempt)
+        locked = _lock(session, claim)
         if locked is None:
             return
         listing, image = locked
@@ -190,13 +191,17 @@ def _put_off(database: Database, claim: _Claim, *, is_excused: bool, now: dateti
 
 def _fail(database: Database, claim: _Claim, *, reason: str) -> None:
     with database.transaction() as session:
-        locked = lock_image(session, image_id=claim.image_id, attempt=claim.attempt)
+        locked = _lock(session, claim)
         if locked is None:
             return
         listing, image = locked
         image.fail(reason)
         _show_change(session, listing)
     log.warning("image_failed", **claim.says(), reason=reason)
+
+
+def _lock(session: Session, claim: _Claim) -> tuple[ServiceListing, ListingImage] | None:
+    return lock_image(session, listing_id=claim.listing_id, image_id=claim.image_id, attempt=claim.attempt)
 
 
 def _show_change(session: Session, listing: ServiceListing) -> None:

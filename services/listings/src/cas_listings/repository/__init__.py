@@ -65,8 +65,7 @@ _SHOWN_FIRST = (Status.PUBLISHED, Status.DRAFT, Status.UNPUBLISHED, Status.ARCHI
 _OWN = _listings.c.profile_id == bindparam("viewer")
 _VISIBLE = select(_listings).where((_listings.c.status == Status.PUBLISHED) | _OWN)
 _BY_ID = _VISIBLE.where(_listings.c.id == bindparam("listing_id"))
-_BY_SLUG = _VISIBLE.where(_listings.c.slug == bindparam("slug"))
-_BY_OLD_SLUG = _VISIBLE.join(_slugs, _slugs.c.listing_id == _listings.c.id).where(
+_BY_SLUG = _VISIBLE.join(_slugs, _slugs.c.listing_id == _listings.c.id).where(
     _slugs.c.slug == bindparam("slug")
 )
 
@@ -82,11 +81,8 @@ def find_listing(connection: Connection, *, listing_id: UUID, viewer: UUID | Non
 
 def find_listing_by_slug(connection: Connection, *, slug: str, viewer: UUID | None) -> ServiceListing | None:
     """The listing that has this slug now or had it once, if it is published or the viewer's own."""
-    for statement in (_BY_SLUG, _BY_OLD_SLUG):
-        row = connection.execute(statement, {"slug": slug, "viewer": viewer}).mappings().one_or_none()
-        if row is not None:
-            return ServiceListing(**row)
-    return None
+    row = connection.execute(_BY_SLUG, {"slug": slug, "viewer": viewer}).mappings().one_or_none()
+    return ServiceListing(**row) if row else None
 
 
 def list_any(connection: Connection, *, listing_ids: Sequence[UUID]) -> list[ServiceListing]:
@@ -218,9 +214,9 @@ def export_listings(session: Session, *, owner: UUID) -> Iterator[ServiceListing
 
 
 def list_slugs(session: Session, *, listing_id: UUID) -> list[str]:
-    """The slugs the public has seen of a listing."""
-    seen = select(ListingSlug.slug).where(ListingSlug.listing_id == listing_id).order_by(ListingSlug.slug)
-    return list(session.scalars(seen))
+    """The slugs that belong to a listing."""
+    own = select(ListingSlug.slug).where(ListingSlug.listing_id == listing_id).order_by(ListingSlug.slug)
+    return list(session.scalars(own))
 
 
 def list_activity(session: Session, *, user_id: UUID) -> Iterator[AuditEntry]:
@@ -244,17 +240,20 @@ def _user_lock(user_id: UUID) -> str:
 # ---- slugs ----
 
 
-def is_slug_free(session: Session, *, slug: str, listing_id: UUID) -> bool:
-    """Whether no other listing has or had this slug."""
-    has = exists().where(_listings.c.slug == slug, _listings.c.id != listing_id)
-    had = exists().where(_slugs.c.slug == slug, _slugs.c.listing_id != listing_id)
-    return bool(session.scalar(select(~has & ~had)))
+def claim_slug(session: Session, listing: ServiceListing, *, slug: str) -> bool:
+    """Have this slug lead to the listing; False when it belongs to another one.
+
+    Of two that want it at once, the second waits for what becomes of the first. Safe to repeat.
+    """
+    values = {"slug": slug, "listing_id": listing.id, "profile_id": listing.profile_id}
+    claim = insert(_slugs).values(values).on_conflict_do_nothing().returning(_slugs.c.listing_id)
+    has_it = select(_slugs.c.listing_id).where(_slugs.c.slug == slug)
+    return session.scalar(select(claim.cte("claim").c.listing_id).union_all(has_it)) == listing.id
 
 
-def keep_slug(session: Session, listing: ServiceListing) -> None:
-    """See to it that the present slug leads to this listing for ever."""
-    values = {"slug": listing.slug, "listing_id": listing.id, "profile_id": listing.profile_id}
-    session.execute(insert(_slugs).values(values).on_conflict_do_nothing())
+def release_slug(session: Session, *, slug: str, listing_id: UUID) -> None:
+    """Let others have a slug that the public has never seen."""
+    session.execute(delete(_slugs).where(_slugs.c.slug == slug, _slugs.c.listing_id == listing_id))
 
 
 # ---- counting ----

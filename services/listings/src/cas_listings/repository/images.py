@@ -52,15 +52,15 @@ def claim_image(session: Session, *, image_id: UUID, now: datetime) -> ListingIm
 
 
 def lock_image(
-    session: Session, *, image_id: UUID, attempt: int
+    session: Session, *, listing_id: UUID, image_id: UUID, attempt: int
 ) -> tuple[ServiceListing, ListingImage] | None:
     """The listing and its picture, unless that is gone, done, or somebody else has begun another try.
 
     The listing is locked first, as wherever both are.
     """
-    of_image = select(_images.c.listing_id).where(_images.c.id == image_id).scalar_subquery()
-    listing = session.scalar(select(ServiceListing).where(ServiceListing.id == of_image).with_for_update())
+    listing = session.scalar(select(ServiceListing).where(ServiceListing.id == listing_id).with_for_update())
     mine = select(ListingImage).where(
+        ListingImage.listing_id == listing_id,
         ListingImage.id == image_id,
         ListingImage.state == ImageState.PENDING,
         ListingImage.attempts == attempt,

@@ -130,7 +130,7 @@ def patch_listing(listing_id: UUID, write: OwnersWriteDep, body: JsonBody = None
     responses={204: {"description": "It is gone."}, **documents.NOT_FOUND, **documents.WRITES},
 )
 def delete_listing(listing_id: UUID, write: OwnersWriteDep) -> Response:
-    """Its slugs stay taken."""
+    """Slugs that the public has seen stay taken."""
 
     def remove(session: Session) -> Response:
         operations.delete_listing(
