@@ -58,8 +58,9 @@ def insert_profiles(connection: Connection, batch: Sequence[Offer]) -> None:
 def insert_listings(connection: Connection, batch: Sequence[Offer]) -> None:
     """These listings, published, and the addresses that lead to them."""
     rows = [listing_rows(offer) for offer in batch]
-    insert_new(connection, [row.listing for row in rows])
-    insert_new(connection, [row.slug for row in rows])
+    with connection.transaction():
+        insert_new(connection, [row.slug for row in rows])
+        insert_new(connection, [row.listing for row in rows])
 
 
 def insert_new(connection: Connection, rows: Sequence[DeclarativeBase]) -> None:
