@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -10,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from cas_listings.domain.search.cursor import read_cursor, write_cursor
 from cas_listings.domain.search.facets import FACETS, MOST_CITIES, Count, Facets, facets_document
-from cas_listings.domain.search.request import RELEVANCE, OptionFilter, Search, SortField
+from cas_listings.domain.search.request import NEWEST, RELEVANCE, OptionFilter, Search, SortField
 from cas_listings.models import ServiceListing
 from cas_listings.operations.search_advice import Advice, advise
 from cas_listings.operations.search_relevance import RankedPlace, TextSearch, relevance_page
 from cas_listings.repository import search as index
 from cas_listings.repository.facets import count_values
 from cas_listings.repository.search import Clause, clauses_of
-from cas_listings.repository.search_part import Parts
+from cas_listings.repository.search_part import Part, Parts
 from cas_listings.repository.spelling import Spelling, spelling_of
 from cas_listings.settings import Settings
 
@@ -77,12 +78,24 @@ _Place = _ColumnPlace | RankedPlace
 class _Extent:
     """Which results there are, and how many.
 
+    :param newest: the newest of them, where the page needs them.
     :param spelling: as of `clauses_of`.
     """
 
     clauses: Mapping[str, Clause]
     total: int
-    spelling: Spelling | None = None
+    newest: Part | None
+    spelling: Spelling | None
+
+    @classmethod
+    def of(
+        cls, search: Search, clauses: Mapping[str, Clause], parts: Parts, *, spelling: Spelling | None = None
+    ) -> "_Extent":
+        """What these clauses leave."""
+        if search.sort not in (RELEVANCE, NEWEST):
+            return cls(clauses, parts.count(clauses), None, spelling)
+        newest = parts.newest(clauses)
+        return cls(clauses, newest.results, newest, spelling)
 
 
 def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> Found:
@@ -97,25 +110,26 @@ def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> 
     parts = Parts(session, size=limits.arranged, counted=limits.exact_total)
     extent = _extent(session, search, place, parts, limits)
     following: _Place | None
-    if search.sort == RELEVANCE and search.text is not None:
+    few = extent.total <= limits.exact_total
+    if search.sort == RELEVANCE and search.text is not None and extent.newest is not None:
         asked = TextSearch(
             search=search,
             query=search.text,
             clauses=extent.clauses,
-            part=parts.of(extent.clauses),
+            newest=extent.newest,
             spelling=extent.spelling,
-            few=extent.total <= limits.exact_total,
+            few=few,
             arranged=limits.arranged,
         )
         before = place if isinstance(place, RankedPlace) else None
         ids, following = relevance_page(session, asked, before)
     else:
-        ids, following = _column_page(session, search, extent, place, few=extent.total <= limits.exact_total)
+        ids, following = _column_page(session, search, extent, place, few=few)
     facets, estimated = _facets(session, search, extent.clauses, parts)
     return Found(
         listings=index.list_cards(session, ids),
         total=min(extent.total, limits.exact_total),
-        total_is_exact=extent.total <= limits.exact_total,
+        total_is_exact=few,
         next_cursor=None if following is None else write_cursor(search, msgspec.to_builtins(following)),
         facets=facets,
         estimated_facets=estimated,
@@ -139,16 +153,20 @@ def _extent(
     Whoever goes on with a cursor keeps what the first page decided.
     """
     clauses = clauses_of(search)
-    exact = _Extent(clauses, parts.count(clauses))
+    exact = _Extent.of(search, clauses, parts)
     is_exact = exact.total >= FEW if place is None else not place.fuzzy
     if is_exact or search.text is None or not search.text.may_be_misspelt:
         return exact
     spelling = spelling_of(session, search.text)
     clauses = clauses_of(search, spelling=spelling)
-    alike = index.within(session, limits.timeout / _TIME_TO_SPELL, lambda: parts.count(clauses))
-    if alike is None or (place is None and alike <= exact.total):
+    alike = index.within(
+        session,
+        limits.timeout / _TIME_TO_SPELL,
+        lambda: _Extent.of(search, clauses, parts, spelling=spelling),
+    )
+    if alike is None or (place is None and alike.total <= exact.total):
         return exact
-    return _Extent(clauses, alike, spelling)
+    return alike
 
 
 # ---- pages ----
@@ -157,12 +175,12 @@ def _extent(
 def _column_page(
     session: Session, search: Search, extent: _Extent, place: _Place | None, *, few: bool
 ) -> tuple[list[UUID], _Place | None]:
-    field = search.sort.field
-    after = None
+    field, after = search.sort.field, None
     if isinstance(place, _ColumnPlace):
         is_instant = field in _INSTANTS and isinstance(place.value, str)
         after = (datetime.fromisoformat(str(place.value)) if is_instant else place.value, place.id)
-    rows = index.list_page(
+    rows = _from_newest(search, extent) if place is None else None
+    rows = rows or index.list_page(
         session,
         search.sort,
         clauses=[*extent.clauses.values()],
@@ -177,6 +195,15 @@ def _column_page(
     value, last_id = page[-1]
     value = value.isoformat() if isinstance(value, datetime) else value
     return [each for _, each in page], _ColumnPlace(extent.spelling is not None, value, last_id)
+
+
+def _from_newest(search: Search, extent: _Extent) -> list[tuple[Any, UUID]]:
+    """The rows of a page, and one more, of which the newest results are known; none when they are not."""
+    end = search.offset + search.limit + 1
+    if extent.newest is None or search.sort != NEWEST:
+        return []
+    known = extent.newest.newest
+    return [*known[search.offset : end]] if end <= len(known) or len(known) == extent.total else []
 
 
 # ---- facets ----
@@ -209,7 +236,7 @@ def _texts_of_people(
     for choice in search.choices(option_filter):
         if not choice.is_entry:
             alone = clauses_of(Search(options=((option_filter, (choice,)),)))
-            part = parts.of({**clauses, **alone})
+            part = parts.estimated({**clauses, **alone})
             counts.append(
                 Count(choice.value, choice.value, part.results if part else parts.count({**clauses, **alone}))
             )

@@ -47,6 +47,7 @@ class TextSearch:
     """A search for a text, and what is known of its results.
 
     :param spelling: as of `clauses_of`.
+    :param newest: the newest of all results.
     :param few: as of `list_page`.
     :param arranged: how many of the newest are put in the order of how well they match.
     """
@@ -54,7 +55,7 @@ class TextSearch:
     search: Search
     query: TextQuery
     clauses: Mapping[str, Clause]
-    part: Part | None
+    newest: Part
     spelling: Spelling | None
     few: bool
     arranged: int
@@ -116,7 +117,8 @@ def _arrange(session: Session, asked: TextSearch, place: RankedPlace | None) -> 
         return _Arranged((), (), place.oldest)
     oldest = place.oldest if place else None
     most = asked.arranged * (_GROWN if place else 1)
-    results = _newest(session, asked, down_to=oldest, most=most)
+    clauses = [*asked.clauses.values()] if place else [asked.newest.clause]
+    results = _newest(session, asked, clauses, down_to=oldest, most=most)
     if place is None and len(results) >= most:
         oldest = max(results, key=lambda result: (-result.published_at.timestamp(), result.id))
     window = results[:RANKED]
@@ -131,9 +133,10 @@ def _was_ranked(result: Ranked, place: RankedPlace) -> bool:
     return place.window is None or in_order_of_tier(result) <= in_order_of_tier(place.window)
 
 
-def _newest(session: Session, asked: TextSearch, *, down_to: Ranked | None, most: int) -> list[Ranked]:
+def _newest(
+    session: Session, asked: TextSearch, clauses: Sequence[Clause], *, down_to: Ranked | None, most: int
+) -> list[Ranked]:
     """By tier and age. The few that have all the words are among them, however old they are."""
-    clauses = [asked.part.clause] if asked.part and most == asked.arranged else [*asked.clauses.values()]
     newest = index.list_newest(
         session, asked.query, clauses=clauses, down_to=down_to, most=most, few=asked.few
     )

@@ -69,7 +69,7 @@ def count_values(
     passes = [free] if free else []
     for together in [*passes, *([facet] for facet in facets if facet in clauses)]:
         kept = {name: clause for name, clause in clauses.items() if name not in together}
-        part = parts.of(kept)
+        part = parts.estimated(kept)
         counted, weight = ([part.clause], part.weight) if part else ([*kept.values()], 1.0)
         estimated.update(together if part else ())
         statement = _counting(together, counted, most_cities=most_cities, city_key=city_key)
