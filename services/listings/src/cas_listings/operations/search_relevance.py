@@ -16,7 +16,7 @@ from cas_listings.repository.search_part import Part
 from cas_listings.repository.spelling import Spelling
 
 # Of those that are arranged, only so many are ranked: ranking reads the whole document.
-RANKED = 200
+RANKED = 100
 # What is asked for again can have grown meanwhile, to no more than so many times what it was.
 _GROWN = 2
 
