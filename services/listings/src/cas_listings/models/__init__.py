@@ -92,6 +92,19 @@ class ServiceListing(Base):
             text("id DESC"),
             postgresql_where=text("status = 'published'"),
         ),
+        # For searches in the order of these; together with the index of what is searched.
+        Index(
+            "ix_service_listings_views",
+            text("view_count DESC"),
+            "id",
+            postgresql_where=text("status = 'published'"),
+        ),
+        Index(
+            "ix_service_listings_bookings",
+            text("booking_count DESC"),
+            "id",
+            postgresql_where=text("status = 'published'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -45,8 +45,6 @@ listing_search = Table(
     Column("created_as_role", _Folded, nullable=False),
     Column("title_key", _Folded, nullable=False),
     Column("fuzzy", _Folded, nullable=False),
-    Column("view_count", BigInteger, nullable=False),
-    Column("booking_count", BigInteger, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("published_at", DateTime(timezone=True), nullable=False),
@@ -72,9 +70,11 @@ listing_search = Table(
     Index("ix_listing_search_price", "hourly_rate", "id"),
     Index("ix_listing_search_price_desc", text("hourly_rate DESC NULLS LAST"), "id"),
     Index("ix_listing_search_updated", text("updated_at DESC"), "id"),
+    Index("ix_listing_search_created", text("created_at DESC"), "id"),
 )
 """One row for each published listing, made to be searched (docs/adr/0027); see `domain.search.document`.
 
 `revision` is the listing's version that the row was made of. `head` holds title and labels alone: short enough to be
-looked at for every result that is arranged. The counters have no index, so that counting rewrites none.
+looked at for every result that is arranged. The counters are in `service_listings` alone, so that counting rewrites
+nothing here.
 """

@@ -52,7 +52,7 @@ def reindex(database: Database, *, tell: Told) -> int:
             rebuild.vacuum_next(connection)
         while _catch_up(database) > LITTLE:
             continue
-        for step in (rebuild.rename, rebuild.drop_old, rebuild.copy_counters):
+        for step in (rebuild.rename, rebuild.drop_old):
             _insist(database, step)
         index_outdated(database)
     return written

@@ -46,7 +46,6 @@ from cas_listings.models import (
     ServiceListing,
     VisitorKey,
     idempotency_keys,
-    listing_search,
     outbox,
 )
 
@@ -289,14 +288,9 @@ def _count_once(counted: Counted, column: Column[int]) -> Any:
         .returning(_listings.c.id, column.label("after"))
         .cte("increment")
     )
-    count = select(listing.c.profile_id, listing.c.before, increment.c.after).select_from(
+    return select(listing.c.profile_id, listing.c.before, increment.c.after).select_from(
         listing.outerjoin(increment, true())
     )
-    if counted is not Counted.VIEW:
-        return count
-    # The search index orders by views.
-    shown = update(listing_search).where(listing_search.c.id == increment.c.id)
-    return count.add_cte(shown.values(view_count=increment.c.after).cte("shown"))
 
 
 _COUNTERS = {Counted.VIEW: _listings.c.view_count, Counted.INQUIRY: _listings.c.inquiry_count}

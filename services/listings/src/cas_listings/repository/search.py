@@ -44,6 +44,8 @@ _SIMILAR = "0.4"  # of a misspelt word's trigrams, those that have to be in the 
 _WEIGHTS = "{0.05, 0.2, 0.5, 1.0}"  # of owner, description, labels, title
 _BY_LENGTH = 1  # ts_rank divides by 1 + the logarithm of the document's length
 
+# What is counted changes too often to be kept in the index of what is searched.
+_COUNTERS = frozenset({SortField.VIEW_COUNT, SortField.BOOKING_COUNT})
 _ARRANGED_BY = (found.c.published_at, found.c.id, found.c.head, found.c.vector)
 
 _LIMITS = text(
@@ -218,27 +220,32 @@ def list_page(
     :param after: value and id of the last result before.
     :param few: there are so few that finding them all and sorting them is quickest.
     """
-    column = found.c[sort.field.value]
-    statement = select(column.label("value"), found.c.id).where(*clauses)
+    table = ServiceListing.__table__ if sort.field in _COUNTERS else found
+    column, id_ = table.c[sort.field.value], table.c.id
+    statement = select(column.label("value"), id_).where(*clauses)
+    if table is not found:
+        statement = statement.join(found, found.c.id == id_).where(ServiceListing.status == Status.PUBLISHED)
     if after is not None:
-        statement = statement.where(_comes_after(column, sort, after))
+        statement = statement.where(_comes_after(column, id_, sort, after))
     if few:
         all_of_them = statement.cte("results").prefix_with("MATERIALIZED")
         statement = select(all_of_them.c.value, all_of_them.c.id)
-    value, id_ = statement.selected_columns
+    value, result = statement.selected_columns
     ordered = value.desc() if sort.descending else value.asc()
     # The default of an ascending index; said only where it is not the default, so that the index is used.
     ordered = ordered.nulls_last() if sort.descending and column.nullable else ordered
-    rows = session.execute(statement.order_by(ordered, id_).offset(offset).limit(limit)).all()
+    rows = session.execute(statement.order_by(ordered, result).offset(offset).limit(limit)).all()
     return [(row.value, row.id) for row in rows]
 
 
-def _comes_after(column: ColumnElement[Any], sort: Sort, after: tuple[Any, UUID]) -> Clause:
+def _comes_after(
+    column: ColumnElement[Any], id_: ColumnElement[UUID], sort: Sort, after: tuple[Any, UUID]
+) -> Clause:
     value, last_id = after
     if value is None:
-        return and_(column.is_(None), found.c.id > last_id)
+        return and_(column.is_(None), id_ > last_id)
     beyond = column < value if sort.descending else column > value
-    same = and_(column == value, found.c.id > last_id)
+    same = and_(column == value, id_ > last_id)
     if sort.field is not SortField.HOURLY_RATE:
         # Implied, and a range that an index can be entered by.
         reached = column <= value if sort.descending else column >= value

@@ -44,8 +44,7 @@ _REST = """
 _FROM_DOCUMENTS = f"""
     SELECT d.id, d.revision, d.format, w.head, w.head || {_REST}, d.tokens, d.subject_ids, d.level_ids,
            d.language_ids, l.location_type, d.city, d.city_key, d.lowest, d.highest, d.price_bands, l.hourly_rate,
-           l.free_trial, l.created_as_role, d.title_key, d.fuzzy, l.view_count, l.booking_count, l.created_at,
-           l.updated_at, l.published_at
+           l.free_trial, l.created_as_role, d.title_key, d.fuzzy, l.created_at, l.updated_at, l.published_at
     FROM jsonb_to_recordset(CAST(:documents AS jsonb)) AS d({_DOCUMENT_COLUMNS})
     JOIN service_listings AS l ON l.id = d.id AND l.version = d.revision AND l.status = 'published'
     CROSS JOIN LATERAL (SELECT {_HEAD} AS head) AS w

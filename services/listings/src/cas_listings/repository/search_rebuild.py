@@ -30,14 +30,6 @@ _READ = select(*(ServiceListing.__table__.c[name] for name in Findable.__annotat
 _OUTDATED = outdated_in(_next)
 _HIDDEN = hidden_in(_next)
 _LOCK = "hashtextextended('listings.reindex', 0)"
-# Of listings whose counters are held still: who counts a view meanwhile counts it in both.
-_COUNTERS = text(
-    f"UPDATE {LIVE} AS shown SET view_count = l.view_count, booking_count = l.booking_count "  # noqa: S608  constants
-    "FROM (SELECT l.id, l.view_count, l.booking_count FROM service_listings AS l "
-    f"JOIN {LIVE} AS s ON s.id = l.id "
-    "WHERE (s.view_count, s.booking_count) IS DISTINCT FROM (l.view_count, l.booking_count) "
-    "FOR SHARE OF l) AS l WHERE l.id = shown.id"
-)
 _INDEXES = text(
     "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() AND tablename = :name"
 )
@@ -152,11 +144,6 @@ def rename(session: Session) -> None:
         filled = f"pk_{NEXT}" if name == f"pk_{LIVE}" else f"{name}_next"
         session.execute(text(f"ALTER INDEX {name} RENAME TO {name}_old"))
         session.execute(text(f"ALTER INDEX {filled} RENAME TO {name}"))
-
-
-def copy_counters(session: Session) -> None:
-    """Counters change without a version, so no comparison finds those that changed while the table was filled."""
-    session.execute(_COUNTERS)
 
 
 def drop_old(session: Session) -> None:
