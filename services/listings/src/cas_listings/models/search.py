@@ -71,6 +71,8 @@ listing_search = Table(
     Index("ix_listing_search_price_desc", text("hourly_rate DESC NULLS LAST"), "id"),
     Index("ix_listing_search_updated", text("updated_at DESC"), "id"),
     Index("ix_listing_search_created", text("created_at DESC"), "id"),
+    Index("ix_listing_search_lowest", "lowest"),
+    Index("ix_listing_search_highest", "highest"),
 )
 """One row for each published listing, made to be searched (docs/adr/0027); see `domain.search.document`.
 

@@ -26,8 +26,8 @@ from cas_listings.settings import Settings
 FEW = 5
 # Enough that the best are among them; every hundred takes some two milliseconds.
 ARRANGED = 300
-# What words may have been meant is looked for in this part of the time one statement may take: the page takes as long.
-_TIME_TO_SPELL = 4
+# The page of what was found by it takes as long again.
+SPELLING = timedelta(milliseconds=125)
 _INSTANTS = frozenset({SortField.CREATED_AT, SortField.UPDATED_AT, SortField.PUBLISHED_AT})
 
 
@@ -37,11 +37,13 @@ class SearchLimits:
 
     :param timeout: of each of its statements.
     :param exact_total: results are counted up to here.
+    :param spelling: what misspelt words resemble is looked for so long.
     :param arranged: so many of a text's newest results are arranged by how well they match.
     """
 
     timeout: timedelta
     exact_total: int
+    spelling: timedelta = SPELLING
     arranged: int = ARRANGED
 
     @classmethod
@@ -161,7 +163,7 @@ def _extent(
     clauses = clauses_of(search, spelling=spelling)
     alike = index.within(
         session,
-        limits.timeout / _TIME_TO_SPELL,
+        limits.spelling,
         lambda: _Extent.of(search, clauses, parts, spelling=spelling),
     )
     if alike is None or (place is None and alike.total <= exact.total):

@@ -1,4 +1,4 @@
-"""Indexes for every order of search results; the counters are read from the listings.
+"""Indexes for every order of search results and for prices; the counters are read from the listings.
 
 Processes of the version before cannot publish once their columns are gone; none was released.
 """
@@ -12,6 +12,11 @@ branch_labels = None
 depends_on = None
 
 COUNTERS = {"views": "view_count", "bookings": "booking_count"}
+SEARCHED: dict[str, list[str | sa.TextClause]] = {
+    "created": [sa.text("created_at DESC"), "id"],
+    "lowest": ["lowest"],
+    "highest": ["highest"],
+}
 PUBLISHED = sa.text("status = 'published'")
 
 
@@ -26,13 +31,14 @@ def upgrade() -> None:
                 postgresql_concurrently=True,
                 if_not_exists=True,
             )
-        op.create_index(
-            "ix_listing_search_created",
-            "listing_search",
-            [sa.text("created_at DESC"), "id"],
-            postgresql_concurrently=True,
-            if_not_exists=True,
-        )
+        for name, columns in SEARCHED.items():
+            op.create_index(
+                f"ix_listing_search_{name}",
+                "listing_search",
+                columns,
+                postgresql_concurrently=True,
+                if_not_exists=True,
+            )
     for column in COUNTERS.values():
         op.execute(f"-- squawk-ignore ban-drop-column\nALTER TABLE listing_search DROP COLUMN {column}")
 
@@ -49,6 +55,7 @@ def downgrade() -> None:
     for column in COUNTERS.values():
         op.alter_column("listing_search", column, server_default=None)
     with op.get_context().autocommit_block():
-        op.drop_index("ix_listing_search_created", "listing_search", postgresql_concurrently=True)
+        for name in SEARCHED:
+            op.drop_index(f"ix_listing_search_{name}", "listing_search", postgresql_concurrently=True)
         for name in COUNTERS:
             op.drop_index(f"ix_service_listings_{name}", "service_listings", postgresql_concurrently=True)
