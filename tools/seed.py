@@ -8,16 +8,19 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.orm import DeclarativeBase
+from tools.marketplace.album import open_album
+from tools.marketplace.drawings import POOL, Drawing
 from tools.marketplace.offers import Offer, offers
-from tools.marketplace.rows import listing_rows, profile_row, values
+from tools.marketplace.rows import image_rows, listing_rows, profile_row, values
 from tqdm import tqdm
 
+from cas_listings.models import ListingImage
 from cas_local.commands import running_service
 from cas_local.errors import CannotRun
 from cas_local.settings import Settings
@@ -27,7 +30,7 @@ Item = TypeVar("Item")
 
 
 def main() -> None:
-    """Write profiles and published listings, then let the search index be built anew."""
+    """Write pictures, profiles and published listings, then let the search index be built anew."""
     chosen = _options()
     settings = Settings.from_environment()
     try:
@@ -35,6 +38,7 @@ def main() -> None:
         listings = running_service(settings, "listings")
     except CannotRun as error:
         sys.exit(f"{error} Start it with `make up` first.")
+    album = publish_pictures(listings["environment"], POOL, seed=chosen.seed)
     with (
         connect(account["environment"], "ACCOUNT") as profiles,
         connect(listings["environment"], "LISTINGS") as offered,
@@ -43,10 +47,19 @@ def main() -> None:
         with tqdm(total=chosen.count, unit=" listings") as progress:
             for batch in _batches(written, BATCH):
                 insert_profiles(profiles, batch)
-                insert_listings(offered, batch)
+                insert_listings(offered, batch, album)
                 progress.update(len(batch))
     reindex = [*listings["command"], "reindex"]
     sys.exit(subprocess.run(reindex, env=listings["environment"], check=False).returncode)
+
+
+def publish_pictures(
+    environment: Mapping[str, str], drawings: Sequence[Drawing], *, seed: int
+) -> Mapping[Drawing, ListingImage]:
+    """Put the files that listings share where the listings service of this environment serves them from."""
+    with open_album(environment, seed=seed) as album:
+        published = album.publish(drawings)
+        return dict(tqdm(published, total=len(drawings), unit=" pictures"))
 
 
 def insert_profiles(connection: Connection, batch: Sequence[Offer]) -> None:
@@ -55,27 +68,41 @@ def insert_profiles(connection: Connection, batch: Sequence[Offer]) -> None:
     insert_new(connection, [profile_row(offer.owner, offer) for offer in owners])
 
 
-def insert_listings(connection: Connection, batch: Sequence[Offer]) -> None:
-    """These listings, published, and the addresses that lead to them."""
+def insert_listings(
+    connection: Connection, batch: Sequence[Offer], album: Mapping[Drawing, ListingImage]
+) -> None:
+    """These listings, published, the addresses that lead to them, and what they show."""
     rows = [listing_rows(offer) for offer in batch]
     with connection.transaction():
         insert_new(connection, [row.slug for row in rows])
         insert_new(connection, [row.listing for row in rows])
+        insert_new(connection, [image for offer in batch for image in image_rows(offer, album)])
 
 
 def insert_new(connection: Connection, rows: Sequence[DeclarativeBase]) -> None:
     """Write the rows of one table that are not there yet, through COPY."""
+    if not rows:
+        return
     table = rows[0].__table__
-    (key,) = (column.name for column in table.primary_key)
+    key = [column.name for column in table.primary_key]
     records = [values(row) for row in rows]
     name, columns = Identifier(table.name), SQL(", ").join(map(Identifier, records[0]))
     with connection.transaction(), connection.cursor() as cursor:
-        there = SQL("SELECT {key} FROM {name} WHERE {key} = ANY(%s)").format(key=Identifier(key), name=name)
-        known = {found for (found,) in cursor.execute(there, [[record[key] for record in records]])}
+        known = _known(cursor, table.name, key, records)
         with cursor.copy(SQL("COPY {} ({}) FROM STDIN").format(name, columns)) as copy:
             for record in records:
-                if record[key] not in known:
+                if tuple(record[each] for each in key) not in known:
                     copy.write_row([*record.values()])
+
+
+def _known(
+    cursor: Cursor, table: str, key: Sequence[str], records: Sequence[Mapping[str, Any]]
+) -> set[tuple[Any, ...]]:
+    """The keys that are there and begin as these do."""
+    there = SQL("SELECT {key} FROM {table} WHERE {begins} = ANY(%s)").format(
+        key=SQL(", ").join(map(Identifier, key)), table=Identifier(table), begins=Identifier(key[0])
+    )
+    return {*cursor.execute(there, [[record[key[0]] for record in records]])}
 
 
 def connect(environment: Mapping[str, str], name: str) -> Connection:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from faker import Faker
 from tools.marketplace import words
+from tools.marketplace.drawings import SCENES, THEME_OF, Drawing
 
 from cas_listings.domain.towns import towns
 from cas_taxonomy import Surface, entries, label_for, offered
@@ -18,6 +19,7 @@ NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 OLDEST = timedelta(days=730)
 OFFERS_PER_OWNER = 4
 NAMES = 2_000
+PICTURES = (0.25, 0.5, 0.15, 0.1)  # none, one, two, three
 HIDDEN_PRICE, FREE_TRIAL, ONLINE_ONLY, IN_PERSON_ONLY = 0.05, 0.3, 0.45, 0.25
 SLOTS = tuple(entry.wire for entry in entries("availability-slots"))
 
@@ -37,6 +39,7 @@ class Offer:
     """A listing before it is one.
 
     :param body: as POST /api/listings takes it.
+    :param pictures: what it shows, the cover first.
     """
 
     id: UUID
@@ -44,6 +47,7 @@ class Offer:
     body: Mapping[str, Any]
     published_at: datetime
     views: int
+    pictures: tuple[Drawing, ...]
 
 
 def offers(count: int, *, seed: int = 1, first: int = 0) -> Iterator[Offer]:
@@ -74,6 +78,7 @@ class _Author:
         self._towns = [town.name for town in towns()]
         self._weights = [words.CITIES.get(name, 1) for name in self._towns]
         self._subjects = {entry.id: label_for(entry, Surface.LISTING) for entry in entries("subjects")}
+        self._themes = {self._subjects[subject]: theme for subject, theme in THEME_OF.items()}
         self._levels = {entry.id: label_for(entry, Surface.LISTING) for entry in entries("levels")}
         self._methods = [
             label_for(entry, Surface.LISTING) for entry in offered("teaching-methods", Surface.LISTING)
@@ -97,13 +102,20 @@ class _Author:
     def offer(self, number: int) -> Offer:
         owner = self.owner(number // OFFERS_PER_OWNER)
         chance = Random(f"{self._seed} offer {number}")
+        identity = UUID(int=chance.getrandbits(128), version=4)
+        body = self._body(chance, owner)
         return Offer(
-            id=UUID(int=chance.getrandbits(128), version=4),
+            id=identity,
             owner=owner,
-            body=self._body(chance, owner),
+            body=body,
             published_at=NEWEST - OLDEST * chance.random() ** 2,
             views=int(chance.paretovariate(1.2) * 5),
+            pictures=self._pictures(number, body["subjects"][0]),
         )
+
+    def _pictures(self, number: int, subject: str) -> tuple[Drawing, ...]:
+        scenes = _some(Random(f"{self._seed} pictures {number}"), [*SCENES], PICTURES)
+        return tuple(Drawing(self._themes[subject], scene) for scene in scenes)
 
     def _body(self, chance: Random, owner: Owner) -> Mapping[str, Any]:
         subjects = _subjects(chance)

@@ -1,14 +1,17 @@
 """Rows of the services' tables for a marketplace, made by the same rules as the services' own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import Any
+from uuid import UUID, uuid5
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
+from tools.marketplace.drawings import Drawing
 from tools.marketplace.offers import Offer, Owner
 
 from cas_account.domain.profile import Identity
@@ -18,7 +21,7 @@ from cas_listings.domain.owner import Owner as KnownOwner
 from cas_listings.domain.roles import Role
 from cas_listings.domain.slug import slugs
 from cas_listings.domain.states import Action
-from cas_listings.models import ListingSlug, ServiceListing
+from cas_listings.models import ListingImage, ListingSlug, ServiceListing
 
 JOINED_BEFORE = timedelta(days=30)  # the first listing was published
 BIO = "Tutor in {town}. I like clear explanations, patient practice and a good laugh."
@@ -44,6 +47,22 @@ def listing_rows(offer: Offer) -> ListingRows:
     return ListingRows(
         listing, ListingSlug(slug=listing.slug, listing_id=listing.id, profile_id=offer.owner.id)
     )
+
+
+def image_rows(offer: Offer, album: Mapping[Drawing, ListingImage]) -> list[ListingImage]:
+    """What this offer shows: copies of the album's pictures, whose files are shared."""
+    return [
+        _image(offer, album[drawing], position=position, alt_text=drawing.alt_text)
+        for position, drawing in enumerate(offer.pictures)
+    ]
+
+
+def _image(offer: Offer, picture: ListingImage, *, position: int, alt_text: str) -> ListingImage:
+    image = picture.copy(now=offer.published_at)
+    image.id = UUID(int=uuid5(offer.id, f"picture {position}").int, version=4)
+    image.listing_id, image.profile_id = offer.id, offer.owner.id
+    image.position, image.alt_text = position, alt_text
+    return image
 
 
 def profile_row(owner: Owner, offer: Offer) -> Profile:
