@@ -26,8 +26,8 @@ from cas_listings.settings import Settings
 FEW = 5
 # Enough that the best are among them; every hundred takes some two milliseconds.
 ARRANGED = 300
-# The page of what was found by it takes as long again.
-SPELLING = timedelta(milliseconds=125)
+# Somebody waits for it beside the search itself.
+GUESSING = timedelta(milliseconds=125)
 _INSTANTS = frozenset({SortField.CREATED_AT, SortField.UPDATED_AT, SortField.PUBLISHED_AT})
 
 
@@ -37,13 +37,13 @@ class SearchLimits:
 
     :param timeout: of each of its statements.
     :param exact_total: results are counted up to here.
-    :param spelling: what misspelt words resemble is looked for so long.
+    :param guessing: what misspelt words resemble is looked for so long, and each piece of advice.
     :param arranged: so many of a text's newest results are arranged by how well they match.
     """
 
     timeout: timedelta
     exact_total: int
-    spelling: timedelta = SPELLING
+    guessing: timedelta = GUESSING
     arranged: int = ARRANGED
 
     @classmethod
@@ -135,7 +135,9 @@ def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> 
         next_cursor=None if following is None else write_cursor(search, msgspec.to_builtins(following)),
         facets=facets,
         estimated_facets=estimated,
-        advice=None if extent.total else advise(session, search, parts=parts, most=limits.exact_total),
+        advice=None
+        if extent.total
+        else advise(session, search, parts=parts, most=limits.exact_total, limit=limits.guessing),
     )
 
 
@@ -163,7 +165,7 @@ def _extent(
     clauses = clauses_of(search, spelling=spelling)
     alike = index.within(
         session,
-        limits.spelling,
+        limits.guessing,
         lambda: _Extent.of(search, clauses, parts, spelling=spelling),
     )
     if alike is None or (place is None and alike.total <= exact.total):

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 
 from sqlalchemy.orm import Session
 
@@ -58,23 +59,28 @@ class Advice:
     nearby: Sequence[Nearby]
 
 
-def advise(session: Session, search: Search, *, parts: Parts, most: int) -> Advice:
-    """What to try instead of a search that finds nothing.
+def advise(session: Session, search: Search, *, parts: Parts, most: int, limit: timedelta) -> Advice:
+    """What to try instead of a search that finds nothing; what takes too long to look at is left out.
 
     :param most: results are counted no further.
+    :param limit: how long each piece of advice may be looked for.
     """
+    within = partial(index.within, session, limit)
     return Advice(
-        did_you_mean=_correction(session, search),
-        relax=list(_relaxations(search, parts, most=most)),
-        nearby=[*_nearby_options(session, search, parts), *_nearby_cities(session, search, parts)],
+        did_you_mean=within(lambda: _correction(session, search)),
+        relax=[
+            *filter(None, (within(partial(_relaxed, search, name, parts, most)) for name in search.filters))
+        ],
+        nearby=[
+            *(within(lambda: [*_nearby_options(session, search, parts)]) or ()),
+            *(within(lambda: [*_nearby_cities(session, search, parts)]) or ()),
+        ],
     )
 
 
-def _relaxations(search: Search, parts: Parts, *, most: int) -> Iterator[Relaxation]:
-    for name in search.filters:
-        total = min(parts.count(clauses_of(search.without(name))), most)
-        if total:
-            yield Relaxation(name, total)
+def _relaxed(search: Search, name: str, parts: Parts, most: int) -> Relaxation | None:
+    total = min(parts.count(clauses_of(search.without(name))), most)
+    return Relaxation(name, total) if total else None
 
 
 # ---- spelling ----
