@@ -54,7 +54,10 @@ def installed(command: str) -> list[str]:
 
 @contextlib.contextmanager
 def stop_signals_held() -> Iterator[None]:
-    """Have whoever is told to stop meanwhile hear of it afterwards: a child that nobody knows of cannot be stopped."""
+    """Have whoever is told to stop meanwhile hear of it afterwards: a child that nobody knows of cannot be stopped.
+
+    Holds them for this thread, the only one of a process that starts a stack.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
