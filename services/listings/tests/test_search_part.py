@@ -8,14 +8,17 @@ from uuid import UUID
 import pytest
 from services.listings.tests import market as asking
 from services.listings.tests.market import BEGINNING, found_by, ids, in_order, offers, store
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.exc import ProgrammingError
 
 from cas_kit.testing.plugin import empty_tables
+from cas_listings.domain.search.request import Search
 from cas_listings.domain.search.text import read_text
 from cas_listings.domain.states import Status
+from cas_listings.operations import search as searching
+from cas_listings.operations import search_advice
 from cas_listings.operations.search import SearchLimits
-from cas_listings.repository.search import begin, within
+from cas_listings.repository.search import begin, clauses_of, within
 from cas_listings.repository.spelling import spelling_of
 
 # Small enough for a small market to have too many results.
@@ -116,6 +119,27 @@ class TestMisspeltWords:
         with market.transaction() as session:
             spelling = spelling_of(session, read_text(" ".join(words)))
         assert list(spelling) == words[:8]
+
+
+class TestGuessing:
+    """What takes too long to look for is left out; the search itself does not fail."""
+
+    @pytest.fixture
+    def slow(self, monkeypatch):
+        """Every look at the listings that is not for what was asked takes a minute."""
+        forever = {"q": func.pg_sleep(60).is_not(None)}
+
+        def slow_when_guessing(_, *, spelling=None):
+            return clauses_of(Search(text=read_text("xylophonist"))) if spelling is None else forever
+
+        monkeypatch.setattr(searching, "clauses_of", slow_when_guessing)
+        monkeypatch.setattr(search_advice, "clauses_of", lambda _: forever)
+
+    def test_gives_up_what_was_meant_and_what_to_try_instead(self, market, slow):
+        impatient = replace(LIMITS, guessing=timedelta(milliseconds=50))
+        result = found(market, limits=impatient, q="xylophonist", city="leeds", levels=["GCSE"])
+        assert (result.total, ids(result)) == (0, [])
+        assert result.advice == search_advice.Advice(did_you_mean=None, relax=[], nearby=[])
 
 
 class TestWithin:
