@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.person import Person
 
-from cas_kit.testing import Issuer, JwksServer
+from cas_kit.testing import Issuer, JwksServer, until
 from cas_kit.testing.certificates import Authority
 from cas_local.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from cas_local.services import SERVICES
@@ -90,6 +90,38 @@ def stack(
     settings = {f"CAS_{name}_TRUSTED_ISSUERS": trusted for name in everybody}
     with running_stack(tmp_path_factory.mktemp("stack"), provider, **settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def seen_together() -> dict[str, int]:
+    """The processes of `stack` that were last seen to reach one another."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def together_again(request: pytest.FixtureRequest) -> None:
+    """After a test that killed a part of `stack`: services need up to two seconds to find a neighbour's new process."""
+    if "stack" not in request.fixturenames:
+        return
+    stack, seen = request.getfixturevalue("stack"), request.getfixturevalue("seen_together")
+    if seen != stack.pids:
+        until(lambda: reach_one_another(stack), within=60)
+        seen.clear()
+        seen.update(stack.pids)
+
+
+def reach_one_another(stack: Stack) -> bool:
+    """Whether what needs several services succeeds: completing, drafting from the template, exporting."""
+    somebody = Person.sign_up(stack.url, name="Grace Hopper")
+    try:
+        done = somebody.save(5, "tutor", {"subjects": ["mathematics"]}, is_complete=True)
+        return (
+            done["effects"] == "applied"
+            and somebody.http.post("/api/listings/from-template", json={"role_type": "tutor"}).is_success
+            and somebody.get("/api/account/export").is_success
+        )
+    finally:
+        somebody.close()
 
 
 @pytest.fixture(scope="session")
