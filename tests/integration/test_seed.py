@@ -129,6 +129,13 @@ def test_it_is_the_same_for_the_same_seed():
     assert ten != other
 
 
+def test_another_seed_adds_other_people(stack, write, seeded):
+    offer, *_ = write(list(offers(2, seed=8)))
+    assert read(stack, offer)["owner"]["display_name"] == offer.owner.name
+    assert read(stack, seeded[0])["owner"]["display_name"] == seeded[0].owner.name
+    assert httpx.get(f"{stack.url}/api/profiles/{offer.owner.id}").status_code == 200
+
+
 def test_its_drawings_are_the_same_for_the_same_seed():
     drawing = POOL[0]
     assert drawing.file(seed=1) == drawing.file(seed=1)

@@ -29,7 +29,6 @@ class Owner:
     """Somebody with something to offer, the same for the same seed and number."""
 
     id: UUID
-    number: int
     name: str
     town: str
 
@@ -94,7 +93,6 @@ class _Author:
         chance = Random(f"{self._seed} owner {number}")
         return Owner(
             id=UUID(int=chance.getrandbits(128), version=4),
-            number=number,
             name=self._names[chance.randrange(NAMES)],
             town=chance.choices(self._towns, self._weights)[0],
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from random import Random
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -16,6 +17,7 @@ from tools.marketplace.offers import Offer, Owner
 
 from cas_account.domain.profile import Identity
 from cas_account.models import Profile
+from cas_account.operations.profiles import new_agent_id
 from cas_listings.domain.listing import new_fields, read_changes
 from cas_listings.domain.owner import Owner as KnownOwner
 from cas_listings.domain.roles import Role
@@ -67,14 +69,14 @@ def _image(offer: Offer, picture: ListingImage, *, position: int, alt_text: str)
 
 def profile_row(owner: Owner, offer: Offer) -> Profile:
     """A tutor's profile, older than their listing. They have no password: nobody signs in as them."""
-    joined = offer.published_at - JOINED_BEFORE
+    joined, agent_id = offer.published_at - JOINED_BEFORE, new_agent_id(Random(owner.id.int))
     identity = Identity(
         user_id=owner.id,
-        email=f"tutor{owner.number}@example.com",
+        email=f"{agent_id}@example.com".lower(),
         email_verified=True,
         display_name=owner.name,
     )
-    profile = Profile.of(identity, agent_id=f"T{owner.number:09d}", now=joined)
+    profile = Profile.of(identity, agent_id=agent_id, now=joined)
     profile.version, profile.roles, profile.onboarding_completed, profile.bio = 1, [], {}, ""
     profile.complete_onboarding(Role.TUTOR, bio=BIO.format(town=owner.town), completed_at=joined, now=joined)
     profile.city = owner.town

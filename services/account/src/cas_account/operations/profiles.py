@@ -1,8 +1,8 @@
 """Profiles: created by the first call of their user, read and changed by their owner, shown to other services."""
 
-import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from random import Random, SystemRandom
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -19,14 +19,15 @@ from cas_kit.errors import Unauthenticated
 MOST_PROFILES = 500
 _AGENT_ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without I, L, O, U: read aloud without mistakes
 _AGENT_ID_LENGTH = 10  # 50 bits: among a million users, the odds that any two share one are 1 in 2,000
+_UNPREDICTABLE = SystemRandom()
 
 CheckVersion = Callable[[int | None], None]
 """Holds the stored version (None: nothing stored) against the one the caller knows; raises `VersionMismatch`."""
 
 
-def new_agent_id() -> str:
+def new_agent_id(chance: Random = _UNPREDICTABLE) -> str:
     """A referral id that nobody has, in all likelihood; otherwise the unique index refuses it."""
-    return "".join(secrets.choice(_AGENT_ID_ALPHABET) for _ in range(_AGENT_ID_LENGTH))
+    return "".join(chance.choices(_AGENT_ID_ALPHABET, k=_AGENT_ID_LENGTH))
 
 
 def welcome(session: Session, *, identity: Identity, agent_id: str, now: datetime) -> Profile:
