@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tools.marketplace.offers import Offer, offers
 
-from cas_listings.domain.search.text import UNINDEXED
+from cas_listings.domain.search.concepts import UNINDEXED
 
 Question: TypeAlias = dict[str, Any]
 """The parameters of a search, as GET /api/listings/search takes them."""

@@ -91,6 +91,8 @@ class TestText:
             ("Teaching for everybody", ["Chess"], "teaches"),
             ("Mr Jones for everybody", ["Chess"], "jones"),
             ("Everybody sits GCSEs", ["Chess"], "gcse"),
+            ("Mathematical puzzles for everybody", ["Chess"], "maths"),
+            ("Help for everybody", ["Physical Education"], "PE -physics"),
             ("Nothing about anything", ["Chess"], '"about anything"'),
             ("Nothing about anything", ["Chess"], "football or anything"),
             ("Nothing about anything", ["Chess"], "anything -football"),

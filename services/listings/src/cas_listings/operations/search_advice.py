@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 import cas_taxonomy
 from cas_listings.domain.folding import words
+from cas_listings.domain.search.concepts import KINDS, ways_to_write
 from cas_listings.domain.search.facets import Count, related_entries
 from cas_listings.domain.search.request import OptionFilter, Search
-from cas_listings.domain.search.text import KINDS, read_text, spellings
+from cas_listings.domain.search.text import read_text
 from cas_listings.domain.towns import find_town, kilometres_between, towns
 from cas_listings.repository import search as index
 from cas_listings.repository.facets import count_values
@@ -121,7 +122,7 @@ def _vocabulary() -> tuple[str, ...]:
         word
         for kind in KINDS
         for entry in cas_taxonomy.entries(kind)
-        for phrase in spellings(entry)
+        for phrase in ways_to_write(entry)
         for word in phrase
     )
     known.update(dict.fromkeys(word for town in towns() for word in words(town.name)))

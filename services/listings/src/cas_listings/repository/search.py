@@ -20,13 +20,14 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, REGCONFIG, array
+from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.types import Text
@@ -177,17 +178,16 @@ def _resembles(query: TextQuery, spelling: Spelling) -> Clause:
 
 def _resembles_term(term: Term, spelling: Spelling) -> Clause:
     """A word of the taxonomy is spelt right; any other one may be taken for what it resembles."""
-    written = _query("listing_words", TextQuery("", ((Term(term.phrases),),)).expression())
+    written = _query("listing_words", term.expression())
     exact = _has(found.c.vector, written)
-    word = " ".join(term.phrases[0])
     if term.excluded:
         return not_(exact)
-    if not term.may_be_misspelt or word not in spelling:
+    if not term.may_be_misspelt or term.text not in spelling:
         return exact
-    if meant := spelling[word]:
+    if meant := spelling[term.text]:
         either = written.op("||")(_query("simple", " | ".join(meant)))
         return _has(found.c.vector, either)
-    return or_(exact, found.c.fuzzy.op("%>", is_comparison=True)(word))
+    return or_(exact, found.c.fuzzy.op("%>", is_comparison=True)(term.text))
 
 
 def _matches(vector: Clause, expression: str) -> Clause:
@@ -199,7 +199,8 @@ def _has(vector: Clause, query: ColumnElement[Any]) -> Clause:
 
 
 def _query(configuration: str, expression: str) -> ColumnElement[Any]:
-    return func.to_tsquery(cast(literal(configuration), REGCONFIG), expression)
+    # Said in the statement and not a parameter: so the query is read once, not for every listing it is held against.
+    return func.to_tsquery(literal_column(f"'{configuration}'::regconfig"), expression)
 
 
 # ---- pages in the order of a column ----
@@ -330,5 +331,5 @@ def _ranking(query: TextQuery) -> ColumnElement[Any]:
 
 
 def _similarity(query: TextQuery, fuzzy: ColumnElement[Any]) -> ColumnElement[Any]:
-    words = " ".join(word for group in query.wished() for term in group for word in term.phrases[0])
+    words = " ".join(term.text for group in query.wished() for term in group)
     return cast(func.word_similarity(words, fuzzy), Float)

@@ -6,6 +6,7 @@ from itertools import islice
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from cas_listings.domain.search.concepts import LIKE_CONCEPTS
 from cas_listings.domain.search.text import TextQuery
 
 Spelling = Mapping[str, Sequence[str]]
@@ -20,6 +21,7 @@ _COMMON_WORDS = text(
         SELECT word
         FROM pg_stats CROSS JOIN LATERAL unnest(most_common_elems::text::text[]) AS word
         WHERE schemaname = current_schema() AND tablename = 'listing_search' AND attname = 'head'
+          AND word NOT LIKE :concepts
     )
     SELECT typed, ARRAY(
         SELECT word FROM common WHERE similarity(word, typed) >= :alike
@@ -35,11 +37,11 @@ _MOST_ALIKE = 4
 def spelling_of(session: Session, query: TextQuery) -> Spelling:
     """What the words of a text may stand for, by what ANALYZE learnt of the listings."""
     typed = [*islice(dict.fromkeys(_misspelt(query)), _MOST_WORDS)]
-    asked = {"typed": typed, "alike": _ALIKE, "most": _MOST_ALIKE}
+    asked = {"typed": typed, "alike": _ALIKE, "most": _MOST_ALIKE, "concepts": LIKE_CONCEPTS}
     found = {row.typed: row.words for row in session.execute(_COMMON_WORDS, asked)}
     # A word that many use is no misspelling of another.
     return {word: [word] if word in words else words for word, words in found.items()}
 
 
 def _misspelt(query: TextQuery) -> Iterable[str]:
-    return (" ".join(term.phrases[0]) for group in query.groups for term in group if term.may_be_misspelt)
+    return (term.text for group in query.groups for term in group if term.may_be_misspelt)

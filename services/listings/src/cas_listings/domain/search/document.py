@@ -8,11 +8,12 @@ from uuid import UUID
 
 import cas_taxonomy
 from cas_listings.domain.folding import folded_line
+from cas_listings.domain.search.concepts import concepts_in, indexed
 from cas_listings.domain.search.request import OptionFilter, option_token
-from cas_listings.domain.search.text import indexed, shown, spellings
+from cas_listings.domain.search.text import shown
 from cas_taxonomy import Entry, Surface, ancestors, normalise
 
-FORMAT = 1
+FORMAT = 2
 """Grows with every change of what this module makes of a listing."""
 
 # However often a listing repeats a word, ranking it costs no more than this many.
@@ -51,7 +52,7 @@ class SearchDocument:
 
     :param revision: the listing's version that this was made of.
     :param format: what made it; listings indexed by other code or with other options are indexed anew.
-    :param title: its indexed words, as `labels` (what it offers, with ancestors and aliases), `body`, `owner`.
+    :param title: its words and concepts, as `labels` (what it offers, with ancestors and aliases), `body`, `owner`.
     :param tokens: the options it is filtered by, ancestors included.
     :param subject_ids: ids with ancestors, commas between them, for counting; so are the levels and languages.
     :param price_bands: one bit for each band of the listing wizard that the price reaches into.
@@ -88,10 +89,10 @@ def document_of(listing: Findable) -> SearchDocument:
         id=listing.id,
         revision=listing.version,
         format=index_format(),
-        title=_line(indexed(listing.title)),
+        title=_line(_searched(listing.title)),
         labels=_line(_label_words(lists, listing.tags)),
         body=_line(_body_words(lists, f"{listing.description} {listing.location_city or ''}")),
-        owner=_line(indexed(listing.owner_display_name)),
+        owner=_line(_searched(listing.owner_display_name)),
         tokens=[token for options in lists.values() for token in options.tokens],
         subject_ids=lists[OptionFilter.SUBJECTS].key,
         level_ids=lists[OptionFilter.LEVELS].key,
@@ -170,41 +171,36 @@ def _options(option_filter: OptionFilter, written: tuple[str, ...]) -> _Options:
             texts.append(text)
         else:
             found.update({each.id: each for each in (entry, *ancestors(entry))})
-    entries = tuple(found.values())
     ids = [option_token(option_filter, each, is_entry=True) for each in found]
     free = [option_token(option_filter, normalise(text), is_entry=False) for text in texts]
+    labels = tuple(folded_line(text) for text in (*(entry.label for entry in found.values()), *texts))
+    said = dict.fromkeys((*labels, *map(folded_line, written)))
     return _Options(
         tokens=(*ids, *dict.fromkeys(free)),
         key=",".join(sorted(found)),
-        labels=tuple(map(folded_line, (*(entry.label for entry in entries), *texts))),
-        words=tuple(_words(entries, texts)),
+        labels=labels,
+        words=tuple(word for text in said for word in _searched(text)),
     )
-
-
-def _words(entries: Iterable[Entry], texts: Iterable[str]) -> Iterator[str]:
-    for entry in entries:
-        yield from _ways_to_write(entry.kind, entry.id)
-    for text in texts:
-        yield from indexed(text)
-
-
-@cache
-def _ways_to_write(kind: str, entry_id: str) -> tuple[str, ...]:
-    entry = cas_taxonomy.resolve(kind, entry_id)
-    return tuple(word for phrase in spellings(entry) for word in phrase) if entry else ()
 
 
 def _label_words(lists: dict[OptionFilter, _Options], tags: Sequence[str]) -> Iterator[str]:
     for option_filter in _WEIGHED_WITH_SUBJECTS:
         yield from lists[option_filter].words
     for tag in tags:
-        yield from indexed(tag)
+        yield from _searched(tag)
 
 
 def _body_words(lists: dict[OptionFilter, _Options], texts: str) -> Iterator[str]:
-    yield from indexed(texts)
+    yield from _searched(texts)
     for option_filter in _WEIGHED_WITH_DESCRIPTION:
         yield from lists[option_filter].words
+
+
+def _searched(text: str) -> Iterator[str]:
+    """What a text is found by: its words, and behind them the concepts that they name."""
+    found = [*indexed(text)]
+    yield from found
+    yield from concepts_in(found)
 
 
 def _line(found: Iterable[str]) -> str:
