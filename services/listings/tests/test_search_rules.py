@@ -268,7 +268,9 @@ class Written:
     hourly_rate: int | None = None
     hourly_rate_min: int | None = None
     hourly_rate_max: int | None = None
+    location_type: str = "online"
     location_city: str | None = None
+    free_trial: bool = False
     owner_display_name: str = ""
     id: UUID = field(default_factory=uuid4)
     version: int = 1

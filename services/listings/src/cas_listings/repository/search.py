@@ -25,14 +25,13 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.types import Text
 
-from cas_listings.domain.search.request import Search, Sort, SortField
+from cas_listings.domain.search.request import Search, Sort, SortField, value_token
 from cas_listings.domain.search.text import Term, TextQuery
 from cas_listings.domain.states import Status
 from cas_listings.models import ServiceListing
@@ -131,13 +130,14 @@ def clauses_of(search: Search, *, spelling: Spelling | None = None) -> dict[str,
     for option_filter, choices in search.options:
         clauses[option_filter.value] = has_any([choice.token for choice in choices])
     if search.location_types:
-        clauses["location_type"] = found.c.location_type.in_(search.found_location_types)
+        types = [value_token("location_type", each) for each in search.found_location_types]
+        clauses["location_type"] = has_any(types)
     if search.city is not None:
         clauses["city"] = found.c.city_key.contains(search.city_key, autoescape=True)
     if search.lowest is not None or search.highest is not None:
         clauses["price"] = _overlaps(search.lowest, search.highest)
     if search.free_trial:
-        clauses["free_trial"] = found.c.free_trial.is_(true())
+        clauses["free_trial"] = has_any([value_token("free_trial", "true")])
     if search.role is not None:
         clauses["role"] = found.c.created_as_role == search.role.value
     return clauses
@@ -149,7 +149,7 @@ def has_id(ids: Sequence[UUID]) -> Clause:
 
 
 def has_any(tokens: Sequence[str]) -> Clause:
-    """Whether a listing has any of these options."""
+    """Whether a listing has any of these tokens."""
     return found.c.tokens.op("&&", is_comparison=True)(cast(array(tokens, type_=Text), ARRAY(Text)))
 
 

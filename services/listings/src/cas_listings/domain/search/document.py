@@ -9,11 +9,11 @@ from uuid import UUID
 import cas_taxonomy
 from cas_listings.domain.folding import folded_line
 from cas_listings.domain.search.concepts import concepts_in, indexed
-from cas_listings.domain.search.request import OptionFilter, option_token
+from cas_listings.domain.search.request import OptionFilter, option_token, value_token
 from cas_listings.domain.search.text import shown
 from cas_taxonomy import Entry, Surface, ancestors, normalise
 
-FORMAT = 2
+FORMAT = 3
 """Grows with every change of what this module makes of a listing."""
 
 # However often a listing repeats a word, ranking it costs no more than this many.
@@ -42,7 +42,9 @@ class Findable(Protocol):
     hourly_rate: int | None
     hourly_rate_min: int | None
     hourly_rate_max: int | None
+    location_type: str
     location_city: str | None
+    free_trial: bool
     owner_display_name: str
 
 
@@ -53,7 +55,7 @@ class SearchDocument:
     :param revision: the listing's version that this was made of.
     :param format: what made it; listings indexed by other code or with other options are indexed anew.
     :param title: its words and concepts, as `labels` (what it offers, with ancestors and aliases), `body`, `owner`.
-    :param tokens: the options it is filtered by, ancestors included.
+    :param tokens: what it is filtered by: options, ancestors included, where lessons are, and a free trial.
     :param subject_ids: ids with ancestors, commas between them, for counting; so are the levels and languages.
     :param price_bands: one bit for each band of the listing wizard that the price reaches into.
     :param city_key: the city, folded; `title_key` the title, `fuzzy` all that misspelt words are compared with.
@@ -93,7 +95,7 @@ def document_of(listing: Findable) -> SearchDocument:
         labels=_line(_label_words(lists, listing.tags)),
         body=_line(_body_words(lists, f"{listing.description} {listing.location_city or ''}")),
         owner=_line(_searched(listing.owner_display_name)),
-        tokens=[token for options in lists.values() for token in options.tokens],
+        tokens=[token for options in lists.values() for token in options.tokens] + _value_tokens(listing),
         subject_ids=lists[OptionFilter.SUBJECTS].key,
         level_ids=lists[OptionFilter.LEVELS].key,
         language_ids=lists[OptionFilter.LANGUAGES].key,
@@ -141,6 +143,11 @@ def _reached_bands(lowest: int | None, highest: int | None) -> int:
         for number, (start, end) in enumerate(price_bands())
         if highest >= start and (end is None or lowest < end)
     )
+
+
+def _value_tokens(listing: Findable) -> list[str]:
+    trial = [value_token("free_trial", "true")] if listing.free_trial else []
+    return [value_token("location_type", listing.location_type), *trial]
 
 
 # ---- options ----

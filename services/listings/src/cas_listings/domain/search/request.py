@@ -91,7 +91,12 @@ class Choice:
 
 def option_token(option_filter: OptionFilter, value: str, *, is_entry: bool) -> str:
     """What the index holds of a listing with this option; texts of people are told from ids."""
-    return f"{option_filter}:{value}" if is_entry else f"{option_filter}~{value}"
+    return value_token(option_filter, value) if is_entry else f"{option_filter}~{value}"
+
+
+def value_token(name: str, value: str) -> str:
+    """What the index holds of a listing with this value, of those that a filter or a field of this name has."""
+    return f"{name}:{value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
