@@ -54,7 +54,7 @@ class SearchDocument:
 
     :param revision: the listing's version that this was made of.
     :param format: what made it; listings indexed by other code or with other options are indexed anew.
-    :param title: its words and concepts, as `labels` (what it offers, with ancestors and aliases), `body`, `owner`.
+    :param title: its words and concepts, as `labels` (what it offers, with ancestors), `body`, `owner`.
     :param tokens: what it is filtered by: options, ancestors included, where lessons are, and a free trial.
     :param subject_ids: ids with ancestors, commas between them, for counting; so are the levels and languages.
     :param price_bands: one bit for each band of the listing wizard that the price reaches into.
