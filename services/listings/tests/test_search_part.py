@@ -107,6 +107,12 @@ class TestMisspeltWords:
         assert spelling["xylophonist"] == []
         assert "maths" not in spelling
 
+    def test_stand_for_words_and_not_for_concepts(self, market):
+        with market.transaction() as session:
+            spelling = spelling_of(session, read_text("mathematcs sumathematics"))
+        assert "mathematics" in spelling["mathematcs"]
+        assert not [word for words in spelling.values() for word in words if "0" in word]
+
     def test_stand_for_nothing_else_when_many_use_them(self, market):
         with market.transaction() as session:
             assert spelling_of(session, read_text("patient")) == {"patient": ["patient"]}
