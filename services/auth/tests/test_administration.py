@@ -10,7 +10,8 @@ import bcrypt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, text
+from services.auth.tests.counting import count
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from cas_auth.domain.accounts import canonical_phone
@@ -91,11 +92,6 @@ def office(desk) -> Office:
 
 def acts(audit) -> list[tuple[AuditAction, UUID | None, str]]:
     return [(entry.action, entry.actor_id, entry.traits.get("user_id")) for entry in audit()]
-
-
-def count(database, model) -> int:
-    with database.transaction() as session:
-        return session.scalar(select(func.count()).select_from(model))
 
 
 class TestBanLength:

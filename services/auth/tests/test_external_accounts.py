@@ -5,7 +5,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from services.auth.tests.counting import count
+from sqlalchemy import select
 
 from cas_auth.domain.audit import AuditAction
 from cas_auth.domain.external_accounts import ExternalAccount
@@ -70,11 +71,6 @@ def user_by(database):
             return find_user_by_email(session, email=email)
 
     return find
-
-
-def count(database, entity):
-    with database.transaction() as session:
-        return session.scalar(select(func.count()).select_from(entity))
 
 
 class TestComingForTheFirstTime:

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from services.auth.tests.counting import count
 
 from cas_auth.domain.audit import AuditAction
 from cas_auth.domain.mails import MailKind
@@ -58,11 +58,6 @@ class Office:
 @pytest.fixture
 def office(confirming) -> Office:
     return Office(confirming)
-
-
-def count(database, model) -> int:
-    with database.transaction() as session:
-        return session.scalar(select(func.count()).select_from(model))
 
 
 class TestInvite:

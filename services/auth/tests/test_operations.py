@@ -7,7 +7,8 @@ from uuid import uuid4
 import argon2
 import jwt
 import pytest
-from sqlalchemy import func, select
+from services.auth.tests.counting import count
+from sqlalchemy import select
 
 from cas_auth.domain.audit import AuditAction
 from cas_auth.domain.refusals import (
@@ -32,11 +33,6 @@ from cas_auth.models import AuditEntry, Identity, User, UserSession
 from cas_auth.operations import directory
 
 DAY = timedelta(days=1)
-
-
-def count(database, model) -> int:
-    with database.transaction() as session:
-        return session.scalar(select(func.count()).select_from(model))
 
 
 def actions(audit) -> list[AuditAction]:
