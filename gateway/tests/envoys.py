@@ -15,18 +15,13 @@ from cas_gateway.keys import placeholders_of
 from cas_gateway.kong import read
 from cas_gateway.process import command
 from cas_gateway.settings import Settings
+from cas_local.ports import free_port
 
 from .client import Client
 from .tokens import SigningKey
 from .upstream import Upstream
 
 Change = Callable[[Any], None]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings_for(upstream: Upstream, **changes: Any) -> Settings:

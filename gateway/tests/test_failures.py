@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from cas_local.ports import free_port
+
 from .client import Client
-from .envoys import free_port, running_envoy, settings_for, wait_until_keys_are_known
+from .envoys import running_envoy, settings_for, wait_until_keys_are_known
 from .tokens import SigningKey
 from .upstream import Upstream
 

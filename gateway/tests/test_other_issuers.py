@@ -14,9 +14,10 @@ from cas_gateway.settings import Settings
 from cas_kit.issuers import TrustedIssuer
 from cas_kit.testing import Issuer, JwksServer
 from cas_kit.testing.certificates import Authority
+from cas_local.ports import free_port
 
 from .client import Client
-from .envoys import free_port, running_envoy, settings_for, wait_until
+from .envoys import running_envoy, settings_for, wait_until
 from .test_authentication import fetch_keys_every_second
 from .test_programs import PATH as ADMIN_PATH
 from .test_programs import with_an_administrators_route

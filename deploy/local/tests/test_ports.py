@@ -2,11 +2,17 @@
 
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from cas_local.errors import PortTaken
 from cas_local.ports import FREE_PORTS, free_port, internal_port, is_free, public_port
+
+GIVE_PORTS = (
+    "from cas_local.ports import free_port; print(*(free_port() for _ in range(100)), flush=True); input()"
+)
 
 
 @pytest.fixture
@@ -20,6 +26,25 @@ def taken():
 def test_a_free_port_lies_below_the_ephemeral_range():
     assert FREE_PORTS.stop <= 32768
     assert is_free(free_port())
+
+
+def test_a_port_is_not_given_again_before_its_server_could_listen():
+    ports = [free_port() for _ in range(100)]
+    assert len(set(ports)) == len(ports)
+
+
+def test_a_port_is_given_to_one_process_only():
+    givers = [
+        subprocess.Popen(
+            [sys.executable, "-c", GIVE_PORTS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    ports = [port for giver in givers for port in giver.stdout.readline().split()]
+    for giver in givers:
+        giver.communicate("\n")
+    assert len(ports) == 400
+    assert len(set(ports)) == len(ports)
 
 
 def test_a_busy_internal_port_is_replaced_and_its_owner_named(taken):

@@ -21,6 +21,7 @@ from cas_kit.rpc import (
     RpcServer,
 )
 from cas_kit.testing import until
+from cas_local.ports import free_port
 
 SERVICE = "notes.v1.NoteService"
 SECOND = timedelta(seconds=1)
@@ -360,12 +361,12 @@ class Replica:
 
     def __init__(self, serve):
         self._serve = serve
-        self._start(port=0)
-        self.port = self._notes.port
+        self.port = free_port()
+        self._start()
 
-    def _start(self, *, port):
+    def _start(self):
         self.calls = 0
-        self._notes = self._serve(port, Echo=self._echo)
+        self._notes = self._serve(self.port, Echo=self._echo)
 
     def _echo(self, request, context):
         self.calls += 1
@@ -376,7 +377,7 @@ class Replica:
         self._notes.server.announce_stop()
         until(lambda: self._is_left_for(other))
         self._notes.server.stop(timedelta(seconds=10))
-        self._start(port=self.port)
+        self._start()
 
     def _is_left_for(self, other):
         """No call came here while the other one answered fifty."""

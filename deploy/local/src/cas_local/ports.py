@@ -2,8 +2,10 @@
 
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 import psutil
@@ -13,6 +15,7 @@ from cas_local.errors import PortTaken
 HOST = "127.0.0.1"
 # Below 32768, where Linux begins to hand out ports for outgoing connections: none of those can take ours.
 FREE_PORTS = range(20000, 32000)
+BLOCK = 200  # ports of one process: many times what a stack needs, and blocks for sixty processes
 COMMAND_LENGTH = 80
 
 
@@ -42,8 +45,30 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Pick a free port at random, so that several stacks starting at once seldom meet."""
-    return next(port for port in random.sample(FREE_PORTS, len(FREE_PORTS)) if is_free(port))
+    """Pick a free port that nobody else is given who asks here, in this process or another.
+
+    Whoever is given a port listens on it only later: that it is free now would not keep two from the same one.
+    """
+    return next(port for port in _own_ports() if is_free(port))
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """Claim a block of ports for as long as this process lives: whoever holds its first port has the others.
+
+    :raises PortTaken: when every block is claimed
+    """
+    blocks = range(FREE_PORTS.start, FREE_PORTS.stop, BLOCK)
+    for first in random.sample(blocks, len(blocks)):
+        claim = socket.socket()
+        try:
+            claim.bind((HOST, first))
+        except OSError:
+            claim.close()
+        else:
+            claim.detach()  # held until the process ends
+            return cycle(range(first + 1, first + BLOCK))
+    raise PortTaken(f"No ports are left between {FREE_PORTS.start} and {FREE_PORTS.stop}.")
 
 
 def internal_port(name: str, preferred: int, *, say: Callable[[str], None]) -> int:
