@@ -244,6 +244,40 @@ class TestReaders:
         value = [{"id": "x", "fromDate": "2026-01-01", "toDate": "2026-01-02"}]
         assert UnavailabilityReader()(value) == value
 
+    @pytest.mark.parametrize(
+        ("sent", "kept"),
+        [
+            ([PERIOD | {"id": "x", "note": "call 07700 900123"}], [PERIOD | {"id": "x"}]),
+            ([PERIOD | {"id": 7}, PERIOD | {"id": 10**64}], [PERIOD | {"id": 7}, PERIOD]),
+            ([PERIOD | {"id": {"html": "<b>"}}], [PERIOD]),
+            (
+                {"Mon": [{"start": "9:00", "end": "10:00", "where": "at home"}]},
+                {"Mon": [{"start": "9:00", "end": "10:00"}]},
+            ),
+            ({"weekday_morning": True, "on the moon": False}, {"weekday_morning": True}),
+            ({"availability": ["weekday_morning"], "remarks": "none"}, {"availability": ["weekday_morning"]}),
+            (["weekday_morning", "", None, " " * 9000], ["weekday_morning"]),
+            ({"mon" + " " * 9000: ["morning" + " " * 9000]}, {"mon": ["morning"]}),
+        ],
+    )
+    def test_leave_out_what_is_no_part_of_the_format(self, sent, kept):
+        assert AvailabilityReader()(sent) == kept
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            [PERIOD | {"id": "x" * 65}],
+            ["weekday" + " " * 65 + "morning"],
+            {"weekday" + " " * 65 + "morning": True},
+        ],
+    )
+    def test_refuse_long_texts(self, value):
+        assert refusal(value, AvailabilityReader()).code == "too-long"
+
+    def test_leave_out_what_is_no_part_of_an_absence(self):
+        absence = {"fromDate": "2026-01-01", "toDate": "2026-01-02"}
+        assert UnavailabilityReader()([absence | {"reason": "a secret"}]) == [absence]
+
 
 hours = st.tuples(st.integers(0, 1440), st.integers(0, 1440)).filter(lambda pair: pair[0] < pair[1])
 some_windows = st.lists(

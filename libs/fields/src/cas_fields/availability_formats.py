@@ -10,7 +10,7 @@ from typing import TypeVar
 import cas_taxonomy
 from cas_fields.availability import SLOTS, Absence, Availability, Recurrence, Window, recurring
 from cas_fields.clock import MIDNIGHT, minutes
-from cas_fields.reading import Json, Refused, Schema, is_blank, read_object
+from cas_fields.reading import Json, Refused, Schema, Text, is_blank, read_object
 
 MAX_WINDOWS = 100
 MAX_EXCEPTIONS = 100
@@ -22,25 +22,29 @@ _WEEKEND = (6, 7)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PARTS = ("availability", "unavailability")
 _PERIOD = frozenset({"type", "days", "fromDate", "toDate", "startTime", "endTime"})
+_HOURS = frozenset({"start", "end"})
+_ID = "id"
+_text = Text(64)
+_LARGEST_NUMBER = 2**63
 
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityReader:
-    """Takes each of the formats and keeps it as sent; what names no time at all is empty."""
+    """Takes each of the formats and keeps what it says as sent; what names no time at all is empty."""
 
     @property
     def schema(self) -> Schema:
         return {"type": ["array", "object"], "description": "Slots, a day map or periods."}
 
     def __call__(self, value: Json) -> Json:
-        return value if parse(value) != Availability() else []
+        return _said(value) if parse(value) != Availability() else []
 
 
 @dataclass(frozen=True, slots=True)
 class UnavailabilityReader:
-    """Takes the days off as a list of `{fromDate, toDate}` and keeps it as sent."""
+    """Takes the days off as a list of `{fromDate, toDate}` and keeps what it says as sent."""
 
     @property
     def schema(self) -> Schema:
@@ -48,7 +52,7 @@ class UnavailabilityReader:
 
     def __call__(self, value: Json) -> Json:
         parse_exceptions(value)
-        return value
+        return _said(value)
 
 
 def parse(value: Json) -> Availability:
@@ -189,6 +193,28 @@ def _exception(item: Json) -> Absence:
     if last < first:
         raise Refused("must not be before fromDate", path="toDate", code="out-of-order")
     return Absence(first, last)
+
+
+def _said(value: Json) -> Json:
+    """A value that was understood, without blanks and without what is no part of its format: others will be shown it.
+
+    :raises Refused: a text is too long.
+    """
+    match value:
+        case str():
+            return _text(value)
+        case list():
+            return [_said(item) for item in value if not is_blank(item) and item != {}]
+        case dict():
+            return {_text(name): _said(each) for name, each in value.items() if _is_part(name, each)}
+    return value
+
+
+def _is_part(name: str, value: Json) -> bool:
+    if name == _ID:
+        return isinstance(value, str) or (isinstance(value, int) and abs(value) < _LARGEST_NUMBER)
+    is_member = name in _PERIOD or name in _HOURS or name in _PARTS
+    return is_member or name.strip().lower() in _DAYS or cas_taxonomy.resolve(SLOTS, name) is not None
 
 
 # ---- the parts ----
