@@ -214,6 +214,35 @@ class TestReindex:
         assert reindex(database, tell=lambda *_: None) == 1
         assert found(database) == [published.id]
 
+    def test_can_be_repeated_after_it_ended_before_the_last_step(self, database, published, monkeypatch):
+        def be_killed(session) -> None:
+            raise ZeroDivisionError
+
+        steps = [rebuild.drop_others, be_killed]
+        with monkeypatch.context() as killed:
+            killed.setattr(rebuild, "drop_others", lambda session: steps.pop(0)(session))
+            with pytest.raises(ZeroDivisionError):
+                reindex(database, tell=lambda *_: None)
+        assert reindex(database, tell=lambda *_: None) == 1
+        assert found(database) == [published.id]
+
+    def test_leaves_nothing_when_it_is_killed_but_for_a_minute(self, database, published, monkeypatch):
+        def be_killed(session) -> None:
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as killed:
+            killed.setattr(rebuild, "create_indexes", be_killed)
+            with pytest.raises(ZeroDivisionError):
+                reindex(database, tell=lambda *_: None)
+        assert exists(database, rebuild.NEXT)
+        repair_search(database)
+        assert not exists(database, rebuild.NEXT)
+        assert found(database) == [published.id]
+
+    def test_is_left_alone_while_it_goes_on(self, database, published):
+        assert reindex(database, tell=lambda *_: repair_search(database)) == 1
+        assert not exists(database, rebuild.OLD)
+
     def test_is_done_by_one_at_a_time(self, database):
         with database.autocommit() as connection:
             assert rebuild.reserve(connection)
@@ -286,6 +315,11 @@ class TestReindex:
             progress.tell(20_000, 20_000)
         assert "75%  15,000 listings" in terminal.getvalue()
         assert file.getvalue() == "15,000 of 20,000 listings\n20,000 of 20,000 listings\n"
+
+
+def exists(database, table) -> bool:
+    with database.autocommit() as connection:
+        return connection.scalar(text("SELECT to_regclass(:table) IS NOT NULL"), {"table": table})
 
 
 def index_some_and_die(database) -> None:

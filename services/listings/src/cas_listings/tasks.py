@@ -22,6 +22,7 @@ from cas_listings.operations.processing import (
     list_overdue_images,
     process_image,
 )
+from cas_listings.operations.reindex import remove_leftovers
 from cas_listings.operations.search_index import LISTINGS_OUTDATED, find_drift, index_outdated
 
 PROCESS_IMAGE = "listings.process_image"
@@ -51,7 +52,11 @@ def index_owners_listings(database: Database, message: Message) -> None:
 
 
 def repair_search(database: Database) -> None:
-    """Compare the index with the listings, say how they differ, and repair it. Safe in several replicas at once."""
+    """Compare the index with the listings, say how they differ, and repair it. Safe in several replicas at once.
+
+    :raises Unavailable: what a killed reindex left could not be removed yet.
+    """
+    remove_leftovers(database)
     drift = find_drift(database)
     metrics.SEARCH_DRIFT.labels("outdated").set(drift.outdated)
     metrics.SEARCH_DRIFT.labels("hidden").set(drift.hidden)

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy.orm import Session
 
@@ -44,7 +44,8 @@ def reindex(database: Database, *, tell: Told) -> int:
     :raises Unavailable: a lock could not be had in 60 tries.
     """
     with _reserved(database):
-        _insist(database, rebuild.create_next)
+        for step in (rebuild.drop_others, rebuild.create_next):
+            _insist(database, step)
         written = _fill(database, tell=tell)
         for step in (rebuild.create_indexes, rebuild.reference_listings, rebuild.delete_orphans):
             _insist(database, step)
@@ -52,10 +53,22 @@ def reindex(database: Database, *, tell: Told) -> int:
             rebuild.vacuum_next(connection)
         while _catch_up(database) > LITTLE:
             continue
-        for step in (rebuild.rename, rebuild.drop_old):
+        for step in (rebuild.rename, rebuild.drop_others):
             _insist(database, step)
         index_outdated(database)
     return written
+
+
+def remove_leftovers(database: Database) -> None:
+    """Remove what a reindex left that was killed: nobody erases people there. Safe to repeat, also while one goes on.
+
+    :raises Unavailable: a lock could not be had in 60 tries.
+    """
+    with database.transaction() as session:
+        found = rebuild.has_others(session)
+    if found:
+        with suppress(ReindexUnderWay), _reserved(database):
+            _insist(database, rebuild.drop_others)
 
 
 @contextmanager

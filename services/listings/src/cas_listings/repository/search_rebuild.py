@@ -53,12 +53,24 @@ def patient(session: Session, *, lock_timeout: str) -> None:
     session.execute(text("SET LOCAL maintenance_work_mem = '256MB'"))
 
 
+def has_others(session: Session) -> bool:
+    """Whether there are tables beside the live one."""
+    names = {"next": NEXT, "old": OLD}
+    return bool(
+        session.scalar(text("SELECT coalesce(to_regclass(:next), to_regclass(:old)) IS NOT NULL"), names)
+    )
+
+
+def drop_others(session: Session) -> None:
+    """Remove the table that was live, and what an earlier try left; alone, for it takes a lock on the listings."""
+    session.execute(text(f"DROP TABLE IF EXISTS {NEXT}, {OLD}"))
+
+
 def create_next(session: Session) -> None:
-    """An empty table of the live one's shape; what an earlier try left goes first.
+    """An empty table of the live one's shape.
 
     Constraints and indexes come when it is full: kept up row by row they take longer than the rows.
     """
-    session.execute(text(f"DROP TABLE IF EXISTS {NEXT}"))
     session.execute(text(f"CREATE TABLE {NEXT} (LIKE {LIVE} INCLUDING DEFAULTS INCLUDING STORAGE)"))
 
 
@@ -144,8 +156,3 @@ def rename(session: Session) -> None:
         filled = f"pk_{NEXT}" if name == f"pk_{LIVE}" else f"{name}_next"
         session.execute(text(f"ALTER INDEX {name} RENAME TO {name}_old"))
         session.execute(text(f"ALTER INDEX {filled} RENAME TO {name}"))
-
-
-def drop_old(session: Session) -> None:
-    """Remove the table that was live; alone, because it takes a lock on the listings for a moment."""
-    session.execute(text(f"DROP TABLE IF EXISTS {OLD}"))
