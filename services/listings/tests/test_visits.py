@@ -45,6 +45,12 @@ def count(database, table):
 
 
 class TestVisitor:
+    @pytest.mark.parametrize("phone", ["CUBOT_X19", "Pixel 9"])
+    def test_on_a_phone_is_a_persons(self, phone):
+        assert visit(
+            user_agent=f"Mozilla/5.0 (Linux; Android 14; {phone}) Chrome/140.0 Mobile"
+        ).is_by_a_person
+
     @pytest.mark.parametrize(
         "user_agent",
         ["", "  ", "Googlebot/2.1", "curl/8", "python-httpx/0.28", "HeadlessChrome/126", "WhatsApp/2"],

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from cas_kit.errors import DomainError, Kind
 
-# What programs that visit pages call themselves; the name of a browser has none of these in it.
+# What programs that visit pages call themselves; a browser names itself and the make of a phone, none of these.
 _BOTS = (
     *("bot", "crawl", "spider", "slurp", "scrap", "fetch", "preview", "monitor", "headless", "lighthouse"),
     *("facebookexternalhit", "whatsapp", "telegram", "curl", "wget", "python", "httpx", "aiohttp", "java/"),
     *("okhttp", "go-http-client", "libwww", "node", "axios", "postman", "insomnia", "phantomjs", "selenium"),
 )
+_PHONES = "cubot"  # a make, and the only one that sounds like a bot
 
 
 class OwnListing(DomainError):
@@ -40,7 +41,7 @@ class Visit:
     @property
     def is_by_a_person(self) -> bool:
         """Whether somebody looks at the page: no declared bot, and no browser that only prepares for a click."""
-        name = self.user_agent.strip().lower()
+        name = self.user_agent.strip().lower().replace(_PHONES, "")
         return bool(name) and not any(bot in name for bot in _BOTS) and "prefetch" not in self.purpose.lower()
 
     def mark(self, key: bytes) -> bytes:
