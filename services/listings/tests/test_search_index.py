@@ -219,8 +219,12 @@ class TestReindex:
             raise ZeroDivisionError
 
         steps = [rebuild.drop_others, be_killed]
+
+        def next_step(session) -> None:
+            steps.pop(0)(session)
+
         with monkeypatch.context() as killed:
-            killed.setattr(rebuild, "drop_others", lambda session: steps.pop(0)(session))
+            killed.setattr(rebuild, "drop_others", next_step)
             with pytest.raises(ZeroDivisionError):
                 reindex(database, tell=lambda *_: None)
         assert reindex(database, tell=lambda *_: None) == 1
