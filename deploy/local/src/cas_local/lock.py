@@ -1,8 +1,8 @@
-"""One stack per data folder, known by a lock that the system releases however its holder ends."""
+"""One stack per data folder, one start at a time: locks that the system releases however their holders end."""
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,18 @@ def hold(path: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        yield
+
+
+@contextmanager
+def turn(path: Path, *, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock, after waiting for whoever holds it now."""
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another stack to have started.")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

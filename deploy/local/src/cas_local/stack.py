@@ -1,16 +1,18 @@
 """The whole system: started in order, watched, and stopped in the opposite order whatever happens."""
 
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Protocol, Self
 
 from cas_local.credentials import Credentials, load_credentials
 from cas_local.gateway import gateway
 from cas_local.http_server import Awaited, HttpServer, stop_together, wait_until_ready
-from cas_local.lock import hold
+from cas_local.lock import hold, turn
 from cas_local.mail_sink import mail_sink
 from cas_local.ports import HOST, Ports, internal_port, public_port
 from cas_local.postgres import PostgresServer
@@ -28,6 +30,7 @@ ADMIN_PORT = 8001
 SMTP_PORT = 1025
 MAIL_PORT = 8025
 MIGRATE_SECONDS = 300.0
+STARTING = Path(tempfile.gettempdir()) / f"cas-local-{os.getuid()}.starting"
 
 
 class Server(Protocol):
@@ -109,12 +112,13 @@ class Stack:
         :raises PortTaken: when the gateway's port is
         :raises AlreadyRunning: when another stack uses the data folder
         """
-        self._began = time.monotonic()
-        with ExitStack() as cleanup:
+        with self._turn(), ExitStack() as cleanup:
+            self._began = time.monotonic()
             self._prepare(cleanup)
             self.environments = self._start_stores(cleanup)
             self._migrate(cleanup)
             self._serve(cleanup)
+            self.require_running()  # whoever answered may have been another stack's
             self._cleanup = cleanup.pop_all()
 
     def stop(self) -> None:
@@ -153,6 +157,11 @@ class Stack:
         (self.data / "logs").mkdir()
         self.ports = self._choose_ports()
         self.credentials = load_credentials(self.data / "secrets.json", tuple(self.services.values()))
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Two stacks that prefer the same ports would both find them free while neither listens yet."""
+        anywhere = self._gateway_port is None
+        return nullcontext() if anywhere else turn(STARTING, say=self._say)
 
     def _choose_ports(self) -> Ports:
         anywhere = self._gateway_port is None
