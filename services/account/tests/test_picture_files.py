@@ -295,6 +295,42 @@ class TestAPostedProfile:
         deliver()
         assert len(files()) == 1
 
+    @pytest.mark.parametrize("meanwhile", [SECOND, None], ids=["replaced", "removed"])
+    def test_as_it_was_read_long_ago_keeps_what_became_of_the_pictures(self, ada, files, deliver, meanwhile):
+        """*Prevents:* an avatar that uploads well and is gone after reload."""
+        for path in (AVATAR_PATH, COVER_PATH):
+            ada.post(path, files=form(FIRST))
+        read = ada.get("/api/profile").json()
+        for path in (AVATAR_PATH, COVER_PATH):
+            if meanwhile:
+                ada.post(path, files=form(meanwhile))
+            else:
+                ada.delete(path)
+        deliver()
+        before, kept = ada.get("/api/profile").json(), files()
+        saved = ada.post("/api/profile", json=read | {"bio": "I teach."}).json()["user"]
+        deliver()
+        for field in ("avatar_url", "custom_picture_url", "cover_photo_url"):
+            assert saved[field] == before[field] != read[field]
+        assert (saved["bio"], files()) == ("I teach.", kept)
+
+    def test_never_shows_the_upload_of_another(self, ada, client, issuer, settings, files, deliver):
+        others = client.post(AVATAR_PATH, files=form(FIRST), headers=issuer.bearer(uuid4())).json()["url"]
+        own = ada.post(AVATAR_PATH, files=form(SECOND)).json()["url"]
+        for address in (others, settings.media_url + "profiles/nobody/a.webp"):
+            answer = ada.post("/api/profile", json={"avatar_url": address, "custom_picture_url": address})
+            assert answer.status_code == 200
+        deliver()
+        shown = ada.get("/api/profile").json()
+        assert (shown["avatar_url"], shown["custom_picture_url"], len(files())) == (own, own, 1)
+
+    def test_that_clears_the_avatar_beside_an_old_address_keeps_the_upload(self, ada, files, deliver):
+        old = ada.post(AVATAR_PATH, files=form(FIRST)).json()["url"]
+        new = ada.post(AVATAR_PATH, files=form(SECOND)).json()["url"]
+        user = ada.post("/api/profile", json={"avatar_url": "", "custom_picture_url": old}).json()["user"]
+        deliver()
+        assert (user["avatar_url"], user["custom_picture_url"], len(files())) == ("", new, 1)
+
 
 class TestPreconditions:
     def test_of_another_version_are_412_and_leave_no_files(self, ada, files, deliver):

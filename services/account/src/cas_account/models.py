@@ -149,7 +149,8 @@ class Profile(Base):
             if changes.active_role not in self.roles:
                 raise RoleNotHeld
             values = values | {"active_role": changes.active_role.value}
-        return self._write(self._with_avatar_gone(values), now=now)
+        values = self._without_strange_uploads(self._with_avatar_gone(values), changes.uploads)
+        return self._write(values, now=now)
 
     def _with_avatar_gone(self, values: Values) -> Values:
         """An uploaded picture stands in two columns: whoever clears the first one means both, or says otherwise."""
@@ -157,6 +158,16 @@ class Profile(Base):
         if uploaded and values.get("avatar_url") == "" and self.avatar_url == self.custom_picture_url:
             return {"custom_picture_url": "", **values}
         return values
+
+    def _without_strange_uploads(self, values: Values, uploads: Set[str]) -> Values:
+        """Only uploading shows an upload: the address of one that is not shown is an old one, or another user's."""
+        strange = {
+            column
+            for place in PLACES
+            for column in uploads & set(place.url_columns)
+            if not shows(str(values[column]), getattr(self, place.path_column))
+        }
+        return {name: value for name, value in values.items() if name not in strange}
 
     def show(self, place: PicturePlace, *, url: str, path: str, now: datetime) -> PictureChange:
         """Show another picture in this place, or none."""

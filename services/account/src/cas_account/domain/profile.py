@@ -1,13 +1,14 @@
 """A person's profile: what its owner may write, what is answered, how complete it is (docs/spec/domain.md 3)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from cas_account.domain.pictures import PLACES
 from cas_account.domain.roles import EXPECTED, Role, find_role
 from cas_fields.reading import Json, Reader, Refused, Schema, Text, WebAddress, clean, is_blank
 from cas_fields.zones import DEFAULT_TIMEZONE, Timezone
@@ -133,10 +134,14 @@ CLEARED: Values = {"timezone": DEFAULT_TIMEZONE, "preferences": None}
 
 @dataclass(frozen=True, slots=True)
 class ProfileChanges:
-    """A request to save: values by column, cleared ones included; `active_role` is None when it stays."""
+    """A request to save: values by column, cleared ones included; `active_role` is None when it stays.
+
+    :param uploads: the columns whose value is an address below which this platform serves pictures.
+    """
 
     values: Values
     active_role: Role | None
+    uploads: Set[str] = frozenset()
 
 
 def read_changes(document: Json, *, media_url: str) -> ProfileChanges:
@@ -163,7 +168,12 @@ def read_changes(document: Json, *, media_url: str) -> ProfileChanges:
         problems.append(FieldProblem("active_role", EXPECTED, "unknown-role"))
     if problems:
         raise ValidationFailed.of(problems)
-    return ProfileChanges(values, active_role)
+    return ProfileChanges(values, active_role, _uploads(values, media_url=media_url))
+
+
+def _uploads(values: Values, *, media_url: str) -> Set[str]:
+    pictures = {column for place in PLACES for column in place.url_columns}
+    return {name for name in pictures & values.keys() if str(values[name]).startswith(media_url)}
 
 
 def merge_preferences(saved: Values, changes: Json) -> Values:
