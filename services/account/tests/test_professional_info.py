@@ -109,6 +109,17 @@ class TestLevels:
         _, problems = read_fields({"skill_levels": {"GCSE": grade}})
         assert [problem.field for problem in problems] == ["skill_levels.GCSE"]
 
+    @pytest.mark.parametrize("label", ["Juggling for absolute beginners 1", "x" * 201])
+    def test_a_level_that_cannot_be_kept_is_named_and_not_counted(self, label):
+        _, problems = read_fields({"skill_levels": {"KS3": False, "GCSE": True, label: True}})
+        assert [(problem.field, problem.code) for problem in problems] == [
+            (f"skill_levels.{label}", "too-long")
+        ]
+
+    def test_are_at_most_fifty(self):
+        _, problems = read_fields({"skill_levels": {f"Year {number}": True for number in range(51)}})
+        assert [(problem.field, problem.code) for problem in problems] == [("skill_levels", "too-many")]
+
     def test_two_spellings_of_one_level_are_one(self):
         assert shown({"skill_levels": {"A Level": 2, "A-Level": 3}})["levels"] == ["A Level"]
 

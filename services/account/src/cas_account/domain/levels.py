@@ -25,9 +25,18 @@ class SkillLevels:
                 continue
             if grade is not True and grade not in _GRADES:
                 raise Refused("must be true, false or a grade from 1 to 5", path=label)
+            _check(label)
             grades[label] = grade
         chosen = TextList(LEVELS)(list(grades))
         return _graded(chosen, grades)
+
+
+def _check(label: str) -> None:
+    """Refuse, by its own name, a label that cannot be kept: a map has no positions."""
+    try:
+        TextList(LEVELS)([label])
+    except Refused as refusal:
+        raise Refused(refusal.message, path=label, code=refusal.code) from refusal
 
 
 def both_views(changes: Mapping[str, Json]) -> dict[str, Json]:
