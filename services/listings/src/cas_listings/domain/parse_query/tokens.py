@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from cas_listings.domain.folding import fold
 
+Phrases = Sequence[tuple[str, ...]]
+
 MONEY_SIGNS = frozenset("£$€")
 _DIGITS = frozenset("0123456789")
 _HYPHENS = frozenset("-_‐‑–—")  # noqa: RUF001  every dash that people type between words and numbers
@@ -73,6 +75,11 @@ class Sentence:
                 return None
             position += 1
         return position
+
+    def longest_end(self, start: int, phrases: Phrases) -> int | None:
+        """Where the longest of these phrases ends that begins here; None if none."""
+        ends = (self.phrase_end(start, phrase) for phrase in phrases)
+        return max((end for end in ends if end is not None), default=None)
 
     def left(self) -> Iterator[Token]:
         """What nobody has taken."""

@@ -1,0 +1,87 @@
+"""Numbers that may be a price: with signs and words of money around them, and not counting something else."""
+
+from dataclasses import dataclass
+
+from cas_listings.domain.parse_query.tokens import MONEY_SIGNS, Phrases, Sentence
+
+AND_TO = frozenset({"and", "to", "-"})
+HIGHEST = 1_000_000  # pounds; a longer number is no price
+
+_CURRENCIES = frozenset({"gbp", "pound", "pounds", "quid"})
+_PER_HOUR: Phrases = (
+    ("an", "hour"),
+    ("per", "hour"),
+    ("/", "hr"),
+    ("/", "hour"),
+    ("/", "h"),
+    ("a", "hour"),
+    ("each", "hour"),
+    ("per", "hr"),
+    ("p", "/", "h"),
+    ("ph",),
+    ("hourly",),
+)
+# What follows a number that counts something else.
+_UNITS = """
+    year years yr yrs month months week weeks day days hour hours hr hrs h minute minutes min mins am pm
+    lesson lessons session sessions student students pupil pupils person people child children kid kids
+    time times mile miles km s st nd rd th
+"""
+_OTHER_UNITS = frozenset(_UNITS.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number that may be a price.
+
+    :param is_money: a currency or "per hour" stands with it.
+    :param is_price: nothing with it speaks against it.
+    """
+
+    value: float
+    start: int
+    end: int
+    is_money: bool
+    is_price: bool
+
+
+def amount_at(sentence: Sentence, start: int) -> Amount | None:
+    """The number here, with the signs and words of money around it."""
+    is_signed = sentence.text_at(start) in MONEY_SIGNS or sentence.text_at(start) in _CURRENCIES
+    value = sentence.number_at(start + is_signed)
+    if value is None or value > HIGHEST:
+        return None
+    after = start + is_signed + 1
+    end = after + (sentence.text_at(after) in _CURRENCIES or sentence.text_at(after) in MONEY_SIGNS)
+    last = per_hour_end(sentence, end)
+    is_money = is_signed or last > after
+    return Amount(
+        value=value,
+        start=start,
+        end=last,
+        is_money=(is_money or _ends_as_money(sentence, after)) and not _is_age(sentence, after),
+        is_price=is_money or not _counts_something(sentence, after),
+    )
+
+
+def _ends_as_money(sentence: Sentence, after: int) -> bool:
+    """Whether this is the lower end of a range, or has a "+", before what makes it money: "20-30 pounds"."""
+    if sentence.text_at(after) == "+":
+        return per_hour_end(sentence, after + 1) > after + 1
+    if sentence.text_at(after) not in AND_TO:
+        return False
+    other = amount_at(sentence, after + 1)
+    return other is not None and other.is_money
+
+
+def per_hour_end(sentence: Sentence, position: int) -> int:
+    return sentence.longest_end(position, _PER_HOUR) or position
+
+
+def _counts_something(sentence: Sentence, after: int) -> bool:
+    """Lessons, minutes, years, the 11+: whatever the number counts, it is not money."""
+    return sentence.word_at(after) in _OTHER_UNITS or sentence.word_at(after) == "+"
+
+
+def _is_age(sentence: Sentence, after: int) -> bool:
+    return sentence.word_at(after) in {"year", "years"}
