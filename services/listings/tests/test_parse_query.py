@@ -203,13 +203,94 @@ PRICES = {
     "20-30": {},
     "free": {"terms": "free"},
     "2 years": {},
-    "over 5 years": {"terms": "over"},
-    "under 9 years old": {"terms": "under"},
     "from 9 am": {},
     "at least 10 lessons": {},
     "60 min": {},
     "£99999999999999999999": {},
     "under £30 for a 9 year old": {"max": 30.0},
+}
+
+WORDS_BETWEEN_A_BOUND_AND_ITS_PRICE = {
+    "min. £30": {"min": 30.0},
+    "min: £30": {"min": 30.0},
+    "a level maths min. 25": {"subjects": "mathematics", "levels": "a-level", "min": 25.0},
+    "over: £30": {"min": 30.0},
+    "minimum of £20": {"min": 20.0},
+    "maths, a minimum of £20 an hour": {"subjects": "mathematics", "min": 20.0},
+    "minimum price £20": {"min": 20.0},
+    "min price 20": {"min": 20.0},
+    "Min. price: £20": {"min": 20.0},
+    "minimum hourly rate of 20": {"min": 20.0},
+    "from just £20": {"min": 20.0},
+    "from only 20": {"min": 20.0},
+    "max. £30": {"max": 30.0},
+    "maximum of £20": {"max": 20.0},
+    "max price 30": {"max": 30.0},
+    "max budget is 30": {"max": 30.0},
+    "maximum rate £35/hr": {"max": 35.0},
+    "from about £30": {"min": 30.0},
+    "at least around £25": {"min": 25.0},
+    "more than around £30": {"min": 30.0},
+    "no more than about £30": {"max": 30.0},
+    "up to around 40": {"max": 40.0},
+    "around about £40": {"min": 32.0, "max": 48.0},
+    "approx. £40": {"min": 32.0, "max": 48.0},
+    "between about £20 and about £30": {"min": 20.0, "max": 30.0},
+    "from £20 to around £30": {"min": 20.0, "max": 30.0},
+    "from £20 to a maximum of £30": {"min": 20.0, "max": 30.0},
+    "a minimum of 2 lessons": {},
+    "minimum of £20, 2 lessons a week": {"min": 20.0, "terms": "week"},
+}
+
+OTHER_WORDS_FOR_BOUNDS = {
+    "starting at £20": {"min": 20.0},
+    "prices starting from about £20": {"min": 20.0},
+    "higher than £20": {"min": 20.0},
+    "upwards of £20": {"min": 20.0},
+    "not lower than 20": {"min": 20.0},
+    "> £20": {"min": 20.0},
+    "£25 at least": {"min": 25.0},
+    "£25 min": {"min": 25.0},
+    "£20 an hour minimum": {"min": 20.0},
+    "£20 and up": {"min": 20.0},
+    "£20 and above": {"min": 20.0},
+    "20 pounds upwards": {"min": 20.0},
+    "£20 or higher": {"min": 20.0},
+    "£25 at most": {"max": 25.0},
+    "£30 tops": {"max": 30.0},
+    "£30 or cheaper": {"max": 30.0},
+    "£30 and under": {"max": 30.0},
+    "< £30": {"max": 30.0},
+    "lower than 30": {"max": 30.0},
+    "not higher than 30": {"max": 30.0},
+    "£30 at least 2 years experience": {"max": 30.0, "terms": "experience"},
+    "£30 minimum of 2 lessons": {"max": 30.0},
+    "£20 minimum, £30 maximum": {"min": 20.0, "max": 30.0},
+    "min £20 max £30": {"min": 20.0, "max": 30.0},
+    "max £30 min £20": {"min": 20.0, "max": 30.0},
+    "about £20-£30": {"min": 20.0, "max": 30.0},
+    "budget 30": {"max": 30.0},
+    "my budget is £30 an hour": {"max": 30.0},
+    "Budget: 20-30": {"min": 20.0, "max": 30.0},
+    "price range £20-£30": {"min": 20.0, "max": 30.0},
+    "price: 30": {"max": 30.0},
+    "price around £40": {"min": 32.0, "max": 48.0},
+    "budget of about 40": {"min": 32.0, "max": 48.0},
+    "~£40": {"min": 32.0, "max": 48.0},
+    "£20 minimum. 2 lessons a week": {"min": 20.0, "terms": "week"},
+    "starting price £20": {"min": 20.0},
+    "can pay up to £30": {"max": 30.0},
+    "cost under 30": {"max": 30.0},
+    "over £20 but under £30": {"min": 20.0, "max": 30.0},
+}
+
+WHAT_COUNTS_SOMETHING_ELSE = {
+    "from 12 to 14 years": {},
+    "from 10 to 12 weeks": {"terms": "weeks"},
+    "over 4.5 stars": {"terms": "stars"},
+    "over 5 years": {},
+    "under 9 years old": {},
+    "under 20 and 2 lessons": {"max": 20.0},
 }
 
 TRIALS = {
@@ -227,7 +308,17 @@ TRIALS = {
     ("text", "expected"),
     [
         pytest.param(text, expected, id=text or "nothing")
-        for table in (WHAT_IS_TAUGHT, SCHOOL_YEARS, PLACES, HOW, PRICES, TRIALS)
+        for table in (
+            WHAT_IS_TAUGHT,
+            SCHOOL_YEARS,
+            PLACES,
+            HOW,
+            PRICES,
+            WORDS_BETWEEN_A_BOUND_AND_ITS_PRICE,
+            OTHER_WORDS_FOR_BOUNDS,
+            WHAT_COUNTS_SOMETHING_ELSE,
+            TRIALS,
+        )
         for text, expected in table.items()
     ],
 )
@@ -293,6 +384,7 @@ ANY_TEXT = st.text(max_size=500)
 ITS_WORDS = """
     in not no under between and to - – . , £ 20 30.5 1,000 per hour / hr 11+ 13 + year years old maths A-Level PE
     reading Leeds St Albans online in person free trial lesson around max & ' P.E. y10
+    minimum of about at least RE- pm : %
 """  # noqa: RUF001
 SENTENCES = st.lists(st.sampled_from(ITS_WORDS.split()), max_size=40).map(" ".join)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from cas_listings.domain.parse_query.tokens import MONEY_SIGNS, Phrases, Sentence
 
-AND_TO = frozenset({"and", "to", "-"})
+_TO = frozenset({"to", "-"})
+AND_TO = _TO | {"and"}
 HIGHEST = 1_000_000  # pounds; a longer number is no price
 
 _CURRENCIES = frozenset({"gbp", "pound", "pounds", "quid"})
@@ -25,7 +26,7 @@ _PER_HOUR: Phrases = (
 _UNITS = """
     year years yr yrs month months week weeks day days hour hours hr hrs h minute minutes min mins am pm
     lesson lessons session sessions student students pupil pupils person people child children kid kids
-    time times mile miles km s st nd rd th
+    time times mile miles km star stars s st nd rd th
 """
 _OTHER_UNITS = frozenset(_UNITS.split())
 
@@ -79,7 +80,9 @@ def per_hour_end(sentence: Sentence, position: int) -> int:
 
 
 def _counts_something(sentence: Sentence, after: int) -> bool:
-    """Lessons, minutes, years, the 11+: whatever the number counts, it is not money."""
+    """Lessons, minutes, years, the 11+, also at the end of a range: whatever the number counts, it is not money."""
+    if sentence.text_at(after) in _TO and sentence.number_at(after + 1) is not None:
+        after += 2
     return sentence.word_at(after) in _OTHER_UNITS or sentence.word_at(after) == "+"
 
 

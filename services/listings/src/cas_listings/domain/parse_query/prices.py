@@ -18,37 +18,60 @@ _TRIALS: Phrases = tuple(
     }.items()
     for noun in nouns
 )
+_LESS: Phrases = (("under",), ("below",), ("less", "than"), ("lower", "than"), ("cheaper", "than"))
+_MORE: Phrases = (("over",), ("above",), ("more", "than"), ("higher", "than"))
 _BELOW: Phrases = (
-    ("no", "more", "than"),
-    ("not", "more", "than"),
-    ("not", "over"),
-    ("not", "above"),
-    ("under",),
-    ("below",),
-    ("less", "than"),
+    *_LESS,
+    *((no, *phrase) for no in _NEGATIONS for phrase in _MORE),
     ("up", "to"),
     ("max",),
     ("maximum",),
     ("at", "most"),
-    ("cheaper", "than"),
+    ("<",),
 )
 _ABOVE: Phrases = (
-    ("no", "less", "than"),
-    ("not", "less", "than"),
-    ("not", "under"),
-    ("not", "below"),
-    ("over",),
-    ("above",),
-    ("more", "than"),
+    *_MORE,
+    *((no, *phrase) for no in _NEGATIONS for phrase in _LESS),
     ("at", "least"),
     ("from",),
+    ("starting", "at"),
+    ("starting", "price"),
+    ("starts", "at"),
+    ("upwards",),
     ("min",),
     ("minimum",),
+    (">",),
 )
-_AROUND: Phrases = (("around",), ("about",), ("roughly",))
+_ROUGHLY = frozenset({"around", "about", "roughly", "approximately", "approx", "~"})
+_AROUND: Phrases = tuple((word,) for word in _ROUGHLY)
 _BETWEEN: Phrases = (("between",),)
-_OR_LESS: Phrases = (("max",), ("maximum",), ("or", "less"), ("or", "under"), ("or", "below"))
-_OR_MORE: Phrases = (("or", "more"), ("or", "over"), ("or", "above"), ("minimum",), ("plus",), ("+",))
+_PRICE: Phrases = (("price",), ("budget",))
+# What may stand between these and the amount and changes nothing: "min. price of just £20", "from about £30".
+_OVERLOOKED = (
+    _ROUGHLY
+    | {".", ":", "=", "of", "is", "just", "only"}
+    | {"price", "rate", "cost", "fee", "budget", "hourly"}
+)
+_OR_LESS: Phrases = (
+    ("max",),
+    ("maximum",),
+    ("tops",),
+    ("at", "most"),
+    *((joint, word) for joint in ("or", "and") for word in ("less", "under", "below", "lower", "cheaper")),
+)
+_OR_MORE: Phrases = (
+    ("min",),
+    ("minimum",),
+    ("plus",),
+    ("+",),
+    ("upwards",),
+    ("at", "least"),
+    *(
+        (joint, word)
+        for joint in ("or", "and")
+        for word in ("more", "over", "above", "higher", "up", "upwards")
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +112,21 @@ def _prices_at(sentence: Sentence, position: int) -> Prices:
         (_AROUND, _around),
         (_BELOW, _below),
         (_ABOVE, _above),
-        (((),), _bare),
+        (_PRICE, _named),
     ):
         after = sentence.longest_end(position, phrases)
-        amount = None if after is None else amount_at(sentence, after)
-        if amount is not None and (amount.is_money or (amount.is_price and phrases != ((),))):
+        amount = None if after is None else amount_at(sentence, _overlooked_end(sentence, after))
+        if amount is not None and (amount.is_money or amount.is_price):
             return read(sentence, position, amount)
-    return Prices()
+    amount = amount_at(sentence, position)
+    return _bare(sentence, position, amount) if amount is not None and amount.is_money else Prices()
+
+
+def _overlooked_end(sentence: Sentence, position: int) -> int:
+    """Where what changes nothing about a bound ends."""
+    while sentence.text_at(position) in _OVERLOOKED:
+        position += 1
+    return position
 
 
 # ---- the ways to name a price ----
@@ -106,6 +137,9 @@ def _between(sentence: Sentence, start: int, amount: Amount) -> Prices:
 
 
 def _around(sentence: Sentence, start: int, amount: Amount) -> Prices:
+    ranged = _range(sentence, start, amount)
+    if ranged is not None:
+        return ranged
     sentence.take(start, amount.end)
     return Prices(_rounded(amount.value * (1 - _MARGIN)), _rounded(amount.value * (1 + _MARGIN)))
 
@@ -124,6 +158,12 @@ def _above(sentence: Sentence, start: int, amount: Amount) -> Prices:
     return ranged
 
 
+def _named(sentence: Sentence, start: int, amount: Amount) -> Prices:
+    """A price that is only called one, unless it is a rough one: "budget of about £30"."""
+    is_rough = sentence.text_at(amount.start - 1) in _ROUGHLY
+    return (_around if is_rough else _bare)(sentence, start, amount)
+
+
 def _bare(sentence: Sentence, start: int, amount: Amount) -> Prices:
     """A price without a word before it is what somebody has to spend, unless "or more" follows."""
     ranged = _range(sentence, start, amount)
@@ -131,18 +171,23 @@ def _bare(sentence: Sentence, start: int, amount: Amount) -> Prices:
         return ranged
     for phrases, is_lowest in ((_OR_MORE, True), (_OR_LESS, False)):
         end = sentence.longest_end(amount.end, phrases)
-        if end is not None:
+        if end is not None and not _begins_another(sentence, end):
             sentence.take(start, per_hour_end(sentence, end))
             return Prices(lowest=amount.value) if is_lowest else Prices(highest=amount.value)
     sentence.take(start, amount.end)
     return Prices(highest=amount.value)
 
 
+def _begins_another(sentence: Sentence, end: int) -> bool:
+    """Whether what ends here says something of the number after it: "£30 at least 2 lessons a week"."""
+    return sentence.number_at(end + (sentence.text_at(end) == "of")) is not None
+
+
 def _range(sentence: Sentence, start: int, amount: Amount) -> Prices | None:
     """What "A-B", "A to B" and "between A and B" say, in either order."""
     if sentence.text_at(amount.end) not in AND_TO:
         return None
-    other = amount_at(sentence, amount.end + 1)
+    other = amount_at(sentence, _overlooked_end(sentence, amount.end + 1))
     if other is None or not other.is_price:
         return None
     sentence.take(start, other.end)
