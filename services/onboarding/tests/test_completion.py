@@ -6,15 +6,17 @@ from uuid import UUID, uuid4
 
 import grpc
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, text, update
 
 from cas_kit import outbox
 from cas_kit.errors import Unavailable
+from cas_kit.idempotency import WORKS_ON, keep_answer
 from cas_kit.testing import until
 from cas_onboarding import operations, rest
 from cas_onboarding.domain.progress import Save
 from cas_onboarding.domain.roles import Role
 from cas_onboarding.main import build, purge
+from cas_onboarding.models import idempotency_keys
 
 SAVE = "/api/onboarding/save-progress"
 TUTOR = "/api/onboarding/progress/tutor"
@@ -198,6 +200,18 @@ class TestWhenAccountIsSlow:
         deliver_all(relay, database)
         assert len(account.applied) == 1
 
+    def test_a_repeated_request_is_told_that_the_first_still_runs(self, client, account):
+        headers = {"Idempotency-Key": "k1"}
+        account.open.clear()
+        with ThreadPoolExecutor(1) as tab:
+            first = tab.submit(client.post, SAVE, json=COMPLETE, headers=headers)
+            until(lambda: account.received)
+            repeated = client.post(SAVE, json=COMPLETE, headers=headers)
+            account.open.set()
+        assert (repeated.status_code, repeated.json()["code"]) == (409, "idempotency-in-progress")
+        assert first.result().json()["effects"] == "applied"
+        assert client.post(SAVE, json=COMPLETE, headers=headers).content == first.result().content
+
 
 class TestWhenTheAnswerOfAccountIsLost:
     def test_it_is_repeated_under_the_same_id(self, client, account, relay, database, short_backoff):
@@ -255,16 +269,21 @@ class TestWhenAProcessDies:
         assert (len(account.received), len(account.applied)) == (2, 1)
 
     def test_between_effect_and_kept_answer_a_repetition_gets_the_first_one(
-        self, client, account, monkeypatch
+        self, client, account, database, monkeypatch
     ):
-        def lose_the_database(*_):
-            raise Unavailable
+        def lose_the_database(*answered, for_now=False):
+            if not for_now:
+                raise Unavailable
+            keep_answer(*answered, for_now=True)
 
         headers = {"Idempotency-Key": "k1"}
         monkeypatch.setattr(rest, "keep_answer", lose_the_database)
         first = client.post(SAVE, json=COMPLETE, headers=headers)
         monkeypatch.undo()
         assert first.json()["effects"] == "pending"
+        assert client.post(SAVE, json=COMPLETE, headers=headers).status_code == 409
+        with database.transaction() as session:
+            session.execute(update(idempotency_keys).values(created_at=func.now() - WORKS_ON))
         assert client.post(SAVE, json=COMPLETE, headers=headers).content == first.content
         assert client.get(TUTOR).json()["effects"] == "applied"
         assert len(account.applied) == 1

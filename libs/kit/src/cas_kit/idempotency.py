@@ -41,6 +41,8 @@ from cas_kit.errors import (
 from cas_kit.rest import PrincipalDep, route_template
 
 KEPT = timedelta(hours=24)  # docs/spec/domain.md 9.2
+# So long a request may work on after its effect; who died meanwhile has given the answer that was kept for now.
+WORKS_ON = timedelta(seconds=5)
 REPLAYED = "Idempotency-Replayed"
 _KEPT_HEADERS = ("content-type", "etag", "location")
 # Refusals that say nothing about the request itself: sent again, or by somebody who signed in again, it may succeed.
@@ -133,8 +135,13 @@ def answer_once(
     return answer
 
 
-def keep_answer(session: Session, table: Table, keyed: KeyedRequest, answer: Response) -> None:
-    """Store `answer` as the one to repeat, in place of an earlier one."""
+def keep_answer(
+    session: Session, table: Table, keyed: KeyedRequest, answer: Response, *, for_now: bool = False
+) -> None:
+    """Store `answer` as the one to repeat, in place of an earlier one.
+
+    :param for_now: the request works on and may still get another one; its status is stored below zero.
+    """
     session.execute(delete(table).where(*_is(table, keyed)))
     session.execute(
         insert(table).values(
@@ -142,7 +149,7 @@ def keep_answer(session: Session, table: Table, keyed: KeyedRequest, answer: Res
             operation=keyed.operation,
             key=keyed.key,
             request_digest=keyed.digest,
-            status=answer.status_code,
+            status=-answer.status_code if for_now else answer.status_code,
             headers={name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers},
             body=bytes(answer.body),
         )
@@ -165,14 +172,17 @@ def _lock(session: Session, keyed: KeyedRequest) -> None:
 
 
 def _find(session: Session, table: Table, keyed: KeyedRequest) -> Response | None:
+    may_work_on = (table.c.created_at >= func.now() - WORKS_ON).label("may_work_on")
     row = session.execute(
-        select(table).where(*_is(table, keyed), table.c.created_at >= func.now() - KEPT)
+        select(table, may_work_on).where(*_is(table, keyed), table.c.created_at >= func.now() - KEPT)
     ).one_or_none()
     if row is None:
         return None
     if row.request_digest != keyed.digest:
         raise IdempotencyKeyReused
-    return Response(row.body, row.status, headers={**row.headers, REPLAYED: "true"})
+    if row.status < 0 and row.may_work_on:
+        raise IdempotencyInProgress
+    return Response(row.body, abs(row.status), headers={**row.headers, REPLAYED: "true"})
 
 
 def _answer_or_refusal(session: Session, keyed: KeyedRequest, work: Callable[[], Response]) -> Response:

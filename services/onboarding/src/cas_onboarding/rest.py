@@ -183,10 +183,11 @@ def save_progress(
 
     with database.transaction() as session:
         answer = answer_once(session, idempotency_keys, keyed, save)
-    if saved is None or not _takes_effect_now(relay, saved.stored):
-        return answer
-    applied = _saved_response(replace(saved, stored=replace(saved.stored, effects=Effects.APPLIED)))
-    return _answer_to_repeat(database, keyed, applied, otherwise=answer)
+        if saved is None or saved.stored.effects is not Effects.PENDING:
+            return answer
+        if keyed is not None:
+            keep_answer(session, idempotency_keys, keyed, answer, for_now=True)
+    return _answer_to_repeat(database, keyed, _answer_of_completion(relay, saved, answer), otherwise=answer)
 
 
 @routes.get(
@@ -250,10 +251,11 @@ def delete_progress(
         return answer_once(session, idempotency_keys, keyed, forget)
 
 
-def _takes_effect_now(relay: Relay, stored: StoredProgress) -> bool:
-    if stored.effects is not Effects.PENDING or stored.completion_id is None:
-        return False
-    return relay.deliver(stored.completion_id)
+def _answer_of_completion(relay: Relay, saved: Saved, pending: Response) -> Response:
+    """The answer that it took effect, if it does so now."""
+    if saved.stored.completion_id is None or not relay.deliver(saved.stored.completion_id):
+        return pending
+    return _saved_response(replace(saved, stored=replace(saved.stored, effects=Effects.APPLIED)))
 
 
 def _answer_to_repeat(
