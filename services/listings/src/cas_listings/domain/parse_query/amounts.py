@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from cas_listings.domain.parse_query.tokens import MONEY_SIGNS, Phrases, Sentence
 
-_TO = frozenset({"to", "-"})
-AND_TO = _TO | {"and"}
+TO = frozenset({"to", "-"})
+AND_TO = TO | {"and"}
 HIGHEST = 1_000_000  # pounds; a longer number is no price
 
-_CURRENCIES = frozenset({"gbp", "pound", "pounds", "quid"})
+CURRENCIES = frozenset({"gbp", "pound", "pounds", "quid"})
 _PER_HOUR: Phrases = (
     ("an", "hour"),
     ("per", "hour"),
@@ -22,11 +22,10 @@ _PER_HOUR: Phrases = (
     ("ph",),
     ("hourly",),
 )
-# What follows a number that counts something else.
+# What follows a number that counts something; measures are taken before.
 _UNITS = """
-    year years yr yrs month months week weeks day days hour hours hr hrs h minute minutes min mins am pm
-    lesson lessons session sessions student students pupil pupils person people child children kid kids
-    time times mile miles km star stars s st nd rd th
+    year years yr yrs month months week weeks day days lesson lessons session sessions student students
+    pupil pupils person people child children kid kids time times star stars s st nd rd th
 """
 _OTHER_UNITS = frozenset(_UNITS.split())
 
@@ -48,12 +47,12 @@ class Amount:
 
 def amount_at(sentence: Sentence, start: int) -> Amount | None:
     """The number here, with the signs and words of money around it."""
-    is_signed = sentence.text_at(start) in MONEY_SIGNS or sentence.text_at(start) in _CURRENCIES
+    is_signed = sentence.text_at(start) in MONEY_SIGNS or sentence.text_at(start) in CURRENCIES
     value = sentence.number_at(start + is_signed)
     if value is None or value > HIGHEST:
         return None
     after = start + is_signed + 1
-    end = after + (sentence.text_at(after) in _CURRENCIES or sentence.text_at(after) in MONEY_SIGNS)
+    end = after + (sentence.text_at(after) in CURRENCIES or sentence.text_at(after) in MONEY_SIGNS)
     last = per_hour_end(sentence, end)
     is_money = is_signed or last > after
     return Amount(
@@ -80,8 +79,8 @@ def per_hour_end(sentence: Sentence, position: int) -> int:
 
 
 def _counts_something(sentence: Sentence, after: int) -> bool:
-    """Lessons, minutes, years, the 11+, also at the end of a range: whatever the number counts, it is not money."""
-    if sentence.text_at(after) in _TO and sentence.number_at(after + 1) is not None:
+    """Lessons, weeks, years, the 11+, also at the end of a range: whatever the number counts, it is not money."""
+    if sentence.text_at(after) in TO and sentence.number_at(after + 1) is not None:
         after += 2
     return sentence.word_at(after) in _OTHER_UNITS or sentence.word_at(after) == "+"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cas_listings.domain.parse_query.fillers import BROWSING, FILLERS
+from cas_listings.domain.parse_query.measures import take_measures
 from cas_listings.domain.parse_query.options import Options, take_options
 from cas_listings.domain.parse_query.places import take_location_type, take_town
 from cas_listings.domain.parse_query.prices import Prices, take_free_trial, take_prices
@@ -51,6 +52,7 @@ def parse_query(text: str, *, cities: tuple[str, ...] = ()) -> ParsedQuery:
     :param cities: those of published listings, beside the towns that are always known.
     """
     sentence = Sentence(text)
+    take_measures(sentence)
     options = take_options(sentence)
     location_type = take_location_type(sentence)
     free_trial = take_free_trial(sentence)
