@@ -5,7 +5,7 @@ import re
 from uuid import UUID, uuid4
 
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from sqlalchemy import func, insert, select
 from structlog.testing import capture_logs
 
@@ -13,7 +13,7 @@ from cas_kit import rest, telemetry
 from cas_kit.body import JsonRoute
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable, VersionMismatch
-from cas_kit.rest import DatabaseDep, IfMatch, IfMatchDep, PrincipalDep, Readiness
+from cas_kit.rest import DatabaseDep, IfMatch, IfMatchDep, IfNoneMatch, PrincipalDep, Readiness
 from cas_kit.testing.forgeries import GOOD, GROUPS
 
 routes = rest.router(tags=["rest"])
@@ -42,8 +42,8 @@ def versioned(if_match: IfMatchDep):
 
 
 @routes.get("/things/{thing_id}")
-def thing(thing_id: UUID, request: Request):
-    status = 304 if rest.not_modified(request, rest.etag(3)) else 200
+def thing(thing_id: UUID, if_none_match: IfNoneMatch = ""):
+    status = 304 if rest.not_modified(if_none_match, rest.etag(3)) else 200
     return rest.json_response({}, status=status)
 
 

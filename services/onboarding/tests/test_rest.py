@@ -280,6 +280,3 @@ class TestOpenApi:
         assert len(operations) == 4
         assert all(operation["security"] == [{"bearer": []}] for operation in operations)
         assert all({"200", "401"} <= set(operation["responses"]) for operation in operations)
-
-    def test_no_answer_is_described_as_a_list_of_errors(self, service):
-        assert "HTTPValidationError" not in service.app.openapi()["components"]["schemas"]

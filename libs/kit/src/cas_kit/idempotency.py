@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -78,19 +78,30 @@ class KeyedRequest:
     digest: bytes
 
 
-async def _keyed_request(request: Request, principal: PrincipalDep) -> KeyedRequest | None:
-    if "idempotency-key" not in request.headers:
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="1 to 255 visible ASCII characters. Sent again with the same request, brings its first answer.",
+        json_schema_extra={"pattern": f"^{_ACCEPTABLE_KEY.pattern}$"},
+    ),
+]
+
+
+async def _keyed_request(
+    request: Request, principal: PrincipalDep, key: IdempotencyKey = None
+) -> KeyedRequest | None:
+    if key is None:
         return None
-    return keyed_request(request, user_id=principal.user_id, content=await request.body())
+    return keyed_request(request, key, user_id=principal.user_id, content=await request.body())
 
 
-def keyed_request(request: Request, *, user_id: UUID, content: bytes) -> KeyedRequest | None:
+def keyed_request(request: Request, key: str | None, *, user_id: UUID, content: bytes) -> KeyedRequest | None:
     """The request, if it carries a key.
 
     :param content: what makes it the same request when it comes again: its body, or what matters of that.
     :raises ValidationFailed: the key is none.
     """
-    key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not _ACCEPTABLE_KEY.fullmatch(key):

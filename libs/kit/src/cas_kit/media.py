@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
-from cas_kit.rest import not_modified
+from cas_kit.rest import IfNoneMatch, not_modified
 from cas_kit.storage import Storage, StoredObject
 
 KINDS = {"webp": "image/webp", "avif": "image/avif"}
@@ -48,7 +48,7 @@ def media_router(area: str) -> APIRouter:
             206: {"description": "The part that `Range` asked for."},
             304: {"description": "The same as the `ETag` in `If-None-Match`."},
             404: {"description": "There is no such picture."},
-            416: {"description": "The picture has no such part."},
+            416: {"description": "The picture has no such part.", "content": {}},
         },
     )
     def show_picture(
@@ -56,18 +56,23 @@ def media_router(area: str) -> APIRouter:
         owner: Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")],
         digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")],
         name: Annotated[str, Path(pattern=r"^[1-9][0-9]{0,4}\.(webp|avif)$")],
+        if_none_match: IfNoneMatch = "",
     ) -> Response:
         dependencies: HasStorage = request.app.state.dependencies
-        return _answer(request, dependencies.storage, f"{area}/{owner}/{digest}/{name}")
+        key = f"{area}/{owner}/{digest}/{name}"
+        return _answer(request, dependencies.storage, key, known=if_none_match)
 
     return routes
 
 
-def _answer(request: Request, storage: Storage, key: str) -> Response:
-    """What HTTP asks for: everything, a part, or nothing new."""
+def _answer(request: Request, storage: Storage, key: str, *, known: str) -> Response:
+    """What HTTP asks for: everything, a part, or nothing new.
+
+    :param known: the entity tags that the client has.
+    """
     tag = f'"{"-".join(key.split("/")[-2:])}"'
     headers = {**HEADERS, "ETag": tag}
-    if not_modified(request, tag) and storage.exists(key):
+    if not_modified(known, tag) and storage.exists(key):
         return Response(status_code=304, headers=headers)
     if (asked := _asked_part(request, tag)) is not None:
         return _part(storage, key, asked, headers)

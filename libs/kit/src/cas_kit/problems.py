@@ -23,6 +23,7 @@ from cas_kit.errors import (
     ValidationFailed,
     VersionMismatch,
 )
+from cas_kit.openapi import PROBLEM_TYPE
 from cas_kit.sentences import sentence
 
 STATUS = {
@@ -66,9 +67,7 @@ def problem_response(request: Request, error: DomainError) -> Response:
         body["error"] = error.detail
     if error.problems:
         body["errors"] = error.problems
-    return Response(
-        _encode(body), status, headers=error_headers(error), media_type="application/problem+json"
-    )
+    return Response(_encode(body), status, headers=error_headers(error), media_type=PROBLEM_TYPE)
 
 
 def error_headers(error: DomainError) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
@@ -30,6 +30,7 @@ from cas_kit.errors import (
     Unavailable,
     VersionMismatch,
 )
+from cas_kit.openapi import DocumentedApp
 from cas_kit.problems import as_domain_error, problem_response
 from cas_kit.tokens import Principal, TokenVerifier
 
@@ -79,7 +80,7 @@ def create_app(
         (`cas_kit.uploads`).
     :param polled: route templates that machines ask all the time; counted like all others, but not logged.
     """
-    app = FastAPI(
+    app = DocumentedApp(
         title=title, version=version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     app.state.dependencies = dependencies
@@ -177,8 +178,11 @@ class IfMatch:
             raise VersionMismatch(current)
 
 
-async def _if_match(request: Request) -> IfMatch:
-    header = request.headers.get("if-match")
+async def _if_match(
+    header: Annotated[
+        str | None, Header(alias="If-Match", description="Refuse with 412 if another version is stored.")
+    ] = None,
+) -> IfMatch:
     if header is None:
         return IfMatch(None)
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
@@ -193,9 +197,16 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def not_modified(request: Request, tag: str) -> bool:
-    """Whether `If-None-Match` already names this entity tag."""
-    header = request.headers.get("if-none-match", "")
+IfNoneMatch = Annotated[
+    str, Header(alias="If-None-Match", description="Answer 304 if this `ETag` is still the present one.")
+]
+
+
+def not_modified(header: str, tag: str) -> bool:
+    """Whether this `If-None-Match` already names this entity tag.
+
+    :param header: empty when absent.
+    """
     return header.strip() == "*" or tag in {part.strip().removeprefix("W/") for part in header.split(",")}
 
 

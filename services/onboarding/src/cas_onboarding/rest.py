@@ -18,6 +18,7 @@ from cas_kit.rest import (
     DatabaseDep,
     Dependencies,
     IfMatchDep,
+    IfNoneMatch,
     PrincipalDep,
     etag,
     json_response,
@@ -198,18 +199,17 @@ def save_progress(
         304: {"description": "Unchanged since the `ETag` in `If-None-Match`."},
         400: {"description": "Unknown role."},
         404: {"description": "Nothing is saved."},
-        "4XX": {"description": "Another problem."},  # or FastAPI adds a 422 of its own, which we never answer
         **_PROBLEMS,
     },
 )
 def get_progress(
-    request: Request, role: RoleInPathDep, principal: PrincipalDep, database: DatabaseDep
+    role: RoleInPathDep, principal: PrincipalDep, database: DatabaseDep, if_none_match: IfNoneMatch = ""
 ) -> Response:
     """One statement, outside any transaction."""
     with database.autocommit() as connection:
         stored = operations.get_progress(connection, user_id=principal.user_id, role=role)
     headers = _headers(stored)
-    if headers and not_modified(request, headers["ETag"]):
+    if headers and not_modified(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return json_response(_answer(stored, message="Progress found."), headers=headers)
 

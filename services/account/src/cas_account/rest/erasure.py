@@ -73,6 +73,8 @@ for _method, _path, _summary in (
         responses={
             202: documents.answer("The erasure has begun.", documents.ERASURE),
             400: {"description": "The body is no JSON."},
+            413: {"description": "The body is larger than 256 KiB."},
+            415: {"description": "The body is not `application/json`."},
             422: {"description": "The body does not confirm it; nothing has changed."},
             503: {
                 "description": "The auth service cannot say whether your session lasts; nothing has changed."

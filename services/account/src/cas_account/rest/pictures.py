@@ -18,7 +18,7 @@ from cas_account.rest.caller import (
     OwnersWriteDep,
 )
 from cas_kit.errors import DomainError, Kind
-from cas_kit.idempotency import keyed_request
+from cas_kit.idempotency import IdempotencyKey, keyed_request
 from cas_kit.images import FileMissing
 from cas_kit.rest import IfMatchDep, etag, json_response, router
 from cas_kit.uploads import read_files, upload_route
@@ -45,13 +45,15 @@ class Upload:
     data: bytes
 
 
-async def _upload(request: Request, read: OwnersReadDep, if_match: IfMatchDep) -> Upload:
+async def _upload(
+    request: Request, read: OwnersReadDep, if_match: IfMatchDep, key: IdempotencyKey = None
+) -> Upload:
     """Read after the caller is known; a repeat is told by the file, because each form has boundaries of its own."""
     files = await read_files(request)
     if not files:
         raise FileMissing
     data = files[0].require()
-    keyed = keyed_request(request, user_id=read.owner, content=data)
+    keyed = keyed_request(request, key, user_id=read.owner, content=data)
     return Upload(OwnersWrite(read.owner, read.database, if_match, keyed), data)
 
 

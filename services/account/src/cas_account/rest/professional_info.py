@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from sqlalchemy.orm import Session
 
 from cas_account.domain.professional_info import answered, completeness, read_changes, unresolved
@@ -19,7 +19,7 @@ from cas_account.rest import documents
 from cas_account.rest.caller import OwnersReadDep, OwnersWrite, OwnersWriteDep
 from cas_account.rest.documents import JsonBody
 from cas_fields.reading import Json
-from cas_kit.rest import etag, json_response, not_modified, router
+from cas_kit.rest import IfNoneMatch, etag, json_response, not_modified, router
 
 PATH = "/api/account/professional-info"
 # The existing web client looks for both sentences.
@@ -54,13 +54,15 @@ _WRITES: documents.Answers = {
         **documents.NO_TOKEN,
     },
 )
-def get_professional_info(request: Request, read: OwnersReadDep, role_type: RoleQuery = None) -> Response:
+def get_professional_info(
+    read: OwnersReadDep, role_type: RoleQuery = None, if_none_match: IfNoneMatch = ""
+) -> Response:
     """One statement, outside any transaction."""
     role = AskedRole.read(role_type)
     with read.database.autocommit() as connection:
         details = get_own_professional_info(connection, user_id=read.owner, role=role)
     headers = _headers(details)
-    if not_modified(request, headers["ETag"]):
+    if not_modified(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return json_response(_document(details, role), headers=headers)
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Response
 from sqlalchemy.orm import Session
 
 from cas_account.domain.profile import completeness, read_changes
@@ -12,7 +12,7 @@ from cas_account.operations.profiles import change_profile, get_own_profile
 from cas_account.rest import documents
 from cas_account.rest.caller import AccountDep, OwnersReadDep, OwnersWriteDep
 from cas_account.rest.documents import JsonBody
-from cas_kit.rest import etag, json_response, not_modified, router
+from cas_kit.rest import IfNoneMatch, etag, json_response, not_modified, router
 
 PATH = "/api/profile"
 _SHOWN = tuple(
@@ -34,12 +34,12 @@ routes = router(tags=["profile"])
         **documents.NO_TOKEN,
     },
 )
-def get_profile(request: Request, read: OwnersReadDep) -> Response:
+def get_profile(read: OwnersReadDep, if_none_match: IfNoneMatch = "") -> Response:
     """One statement, outside any transaction."""
     with read.database.autocommit() as connection:
         profile = get_own_profile(connection, user_id=read.owner)
     headers = _headers(profile)
-    if not_modified(request, headers["ETag"]):
+    if not_modified(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return json_response(_document(profile), headers=headers)
 
@@ -76,6 +76,7 @@ for _method in ("PATCH", "POST"):
             200: documents.answer("The profile as it is now.", documents.SAVED_PROFILE),
             400: {"description": "The body is no JSON, or a field cannot be accepted; `message` says which."},
             **documents.WRITES,
+            422: {"description": "The `Idempotency-Key` came with another request before."},
         },
     )
 

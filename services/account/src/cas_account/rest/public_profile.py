@@ -4,14 +4,14 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Response
 
 from cas_account.domain.profile import completeness
 from cas_account.models import Profile
 from cas_account.operations.profiles import get_public_profile
 from cas_account.rest import documents
 from cas_account.rest.caller import nobody_in_disguise
-from cas_kit.rest import DatabaseDep, json_response, not_modified, router
+from cas_kit.rest import DatabaseDep, IfNoneMatch, json_response, not_modified, router
 
 CACHED = "public, max-age=60"
 _SHOWN = (
@@ -40,14 +40,14 @@ routes = router(tags=["profile"])
         **documents.NO_TOKEN,
     },
 )
-def get_profile_of(request: Request, profile_id: UUID, database: DatabaseDep) -> Response:
+def get_profile_of(profile_id: UUID, database: DatabaseDep, if_none_match: IfNoneMatch = "") -> Response:
     """One statement, outside any transaction."""
     with database.autocommit() as connection:
         profile = get_public_profile(connection, user_id=profile_id)
     answer = json_response(_document(profile), headers={"Cache-Control": CACHED})
     # Of what is shown: a change of anything else is nobody's business.
     answer.headers["ETag"] = tag = f'"{sha256(answer.body).hexdigest()[:16]}"'
-    if not_modified(request, tag):
+    if not_modified(if_none_match, tag):
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": CACHED})
     return answer
 

@@ -1,7 +1,7 @@
 """Who is calling: the owner of listings, or a visitor who may be anybody."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
@@ -78,11 +78,18 @@ class OwnersWrite:
             return answer_once(session, idempotency_keys, self.keyed, lambda: work(session))
 
 
-async def _owners_write(
-    principal: PrincipalDep, listings: ListingsDep, if_match: IfMatchDep, keyed: KeyedRequestDep
+async def _unversioned_write(
+    principal: PrincipalDep, listings: ListingsDep, keyed: KeyedRequestDep
 ) -> OwnersWrite:
     terms = Terms(now=datetime.now(UTC), grace=listings.settings.deletion_grace)
-    return OwnersWrite(principal, listings.database, if_match, keyed, terms)
+    return OwnersWrite(principal, listings.database, IfMatch(None), keyed, terms)
+
+
+UnversionedWriteDep = Annotated[OwnersWrite, Depends(_unversioned_write)]
+
+
+async def _owners_write(write: UnversionedWriteDep, if_match: IfMatchDep) -> OwnersWrite:
+    return replace(write, if_match=if_match)
 
 
 OwnersWriteDep = Annotated[OwnersWrite, Depends(_owners_write)]

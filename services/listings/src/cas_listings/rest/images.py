@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
-from cas_kit.idempotency import keyed_request
+from cas_kit.idempotency import IdempotencyKey, keyed_request
 from cas_kit.images import FileMissing
 from cas_kit.rest import IfMatchDep, PrincipalDep, etag, json_response, router
 from cas_kit.uploads import TooManyFiles, UploadedFile, read_files, upload_route
@@ -44,10 +44,17 @@ FilesDep = Annotated[Sequence[UploadedFile], Depends(_files)]
 
 
 def _uploads_write(
-    request: Request, principal: PrincipalDep, files: FilesDep, listings: ListingsDep, if_match: IfMatchDep
+    *,
+    request: Request,
+    principal: PrincipalDep,
+    files: FilesDep,
+    listings: ListingsDep,
+    if_match: IfMatchDep,
+    key: IdempotencyKey = None,
 ) -> OwnersWrite:
     """A repeat is told by the files, because each form has boundaries of its own."""
-    keyed = keyed_request(request, user_id=principal.user_id, content=b"\n".join(f.content for f in files))
+    content = b"\n".join(each.content for each in files)
+    keyed = keyed_request(request, key, user_id=principal.user_id, content=content)
     terms = Terms(now=datetime.now(UTC), grace=listings.settings.deletion_grace)
     return OwnersWrite(principal, listings.database, if_match, keyed, terms)
 

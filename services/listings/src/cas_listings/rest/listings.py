@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Response
 from sqlalchemy.orm import Session
 
-from cas_kit.rest import DatabaseDep, etag, json_response, not_modified, router
+from cas_kit.rest import DatabaseDep, IfNoneMatch, etag, json_response, not_modified, router
 from cas_kit.tokens import Principal
 from cas_listings.domain.listing import read_changes
 from cas_listings.models import ServiceListing
@@ -63,13 +63,15 @@ def create_listing(write: OwnersWriteDep, listings: ListingsDep, body: JsonBody 
         **documents.NOT_FOUND,
     },
 )
-def get_listing_by_slug(request: Request, slug: str, visitor: VisitorDep, database: DatabaseDep) -> Response:
+def get_listing_by_slug(
+    slug: str, visitor: VisitorDep, database: DatabaseDep, if_none_match: IfNoneMatch = ""
+) -> Response:
     """Slugs that the public has seen lead here for ever."""
     with database.autocommit() as connection:
         listing = operations.get_listing_by_slug(connection, slug=slug, viewer=_id_of(visitor))
     if listing.slug != slug:
         return Response(status_code=308, headers={"Location": f"{PATH}/slug/{listing.slug}"})
-    return _answer(request, listing, visitor)
+    return _answer(listing, visitor, known=if_none_match)
 
 
 @routes.get(
@@ -82,11 +84,13 @@ def get_listing_by_slug(request: Request, slug: str, visitor: VisitorDep, databa
         **documents.NOT_FOUND,
     },
 )
-def get_listing(request: Request, listing_id: UUID, visitor: VisitorDep, database: DatabaseDep) -> Response:
+def get_listing(
+    listing_id: UUID, visitor: VisitorDep, database: DatabaseDep, if_none_match: IfNoneMatch = ""
+) -> Response:
     """One statement, outside any transaction."""
     with database.autocommit() as connection:
         listing = operations.get_listing(connection, listing_id=listing_id, viewer=_id_of(visitor))
-    return _answer(request, listing, visitor)
+    return _answer(listing, visitor, known=if_none_match)
 
 
 @routes.patch(
@@ -164,14 +168,17 @@ def owners_answer(listing: ServiceListing, *, now: datetime, **more: object) -> 
     return json_response(document | more, headers=_owners_headers(listing))
 
 
-def _answer(request: Request, listing: ServiceListing, visitor: Principal | None) -> Response:
-    """What the caller may see; a cache must not show one of them what the other saw."""
+def _answer(listing: ServiceListing, visitor: Principal | None, *, known: str) -> Response:
+    """What the caller may see; a cache must not show one of them what the other saw.
+
+    :param known: the entity tags that the client has.
+    """
     is_owner = _id_of(visitor) == listing.profile_id
     headers = (
         _owners_headers(listing) if is_owner else {"ETag": etag(listing.version), "Cache-Control": "no-cache"}
     )
     headers["Vary"] = "Authorization"
-    if not_modified(request, headers["ETag"]):
+    if not_modified(known, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if is_owner:
         return json_response(documents.owners_document(listing, now=datetime.now(UTC)), headers=headers)

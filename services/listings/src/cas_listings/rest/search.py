@@ -8,7 +8,7 @@ import msgspec
 from fastapi import Request, Response
 
 from cas_fields.reading import Json
-from cas_kit.rest import not_modified, router
+from cas_kit.rest import IfNoneMatch, not_modified, router
 from cas_listings import metrics
 from cas_listings.domain.search.reading import parameters_of_body, parameters_of_query, read_search
 from cas_listings.domain.search.suggestions import Suggestion, read_suggest_request
@@ -26,17 +26,19 @@ routes = router(tags=["search"])
 
 _ANSWERS: documents.Answers = {
     200: documents.answer("What was found.", search_documents.FOUND),
-    **documents.UNCHANGED,
     **documents.NO_TOKEN,
     422: {"description": "A parameter makes no sense; `detail` says which."},
     503: {"description": "It took too long; see `Retry-After`."},
 }
 
 
-def search_listings(request: Request, visitor: VisitorDep, listings: ListingsDep) -> Response:
+def search_listings(
+    request: Request, visitor: VisitorDep, listings: ListingsDep, if_none_match: IfNoneMatch = ""
+) -> Response:
     """The same for everybody, signed in or not."""
     del visitor
-    return _answer(request, listings, parameters_of_query(request.query_params.multi_items()))
+    parameters = parameters_of_query(request.query_params.multi_items())
+    return _answer(listings, parameters, known=if_none_match)
 
 
 for _path, _spelling in (
@@ -50,7 +52,7 @@ for _path, _spelling in (
         summary="Find published listings",
         operation_id=f"search_{_path.split('/')[2]}",
         openapi_extra={"parameters": _spelling},
-        responses=_ANSWERS,
+        responses={**_ANSWERS, **documents.UNCHANGED},
     )
 
 
@@ -65,15 +67,10 @@ for _path, _spelling in (
         415: {"description": "The body is not `application/json`."},
     },
 )
-def post_search(
-    request: Request,
-    visitor: VisitorDep,
-    listings: ListingsDep,
-    body: JsonBody = None,
-) -> Response:
+def post_search(visitor: VisitorDep, listings: ListingsDep, body: JsonBody = None) -> Response:
     """As by address; changes nothing."""
     del visitor
-    return _answer(request, listings, parameters_of_body({} if body is None else body))
+    return _answer(listings, parameters_of_body({} if body is None else body))
 
 
 @routes.get(
@@ -88,16 +85,18 @@ def post_search(
         503: {"description": "It took too long; see `Retry-After`."},
     },
 )
-def suggest_searches(request: Request, visitor: VisitorDep, listings: ListingsDep) -> Response:
+def suggest_searches(
+    request: Request, visitor: VisitorDep, listings: ListingsDep, if_none_match: IfNoneMatch = ""
+) -> Response:
     """Titles and cities of published listings only."""
     del visitor
     asked = read_suggest_request(parameters_of_query(request.query_params.multi_items()))
     with metrics.timed("suggest"), listings.searches.transaction() as session:
         found = suggest(session, request=asked, timeout=listings.settings.search_timeout)
-    return _revalidated(request, {"suggestions": [_suggestion(each) for each in found]})
+    return _revalidated({"suggestions": [_suggestion(each) for each in found]}, known=if_none_match)
 
 
-def _answer(request: Request, listings: ListingsDep, parameters: Mapping[str, Json]) -> Response:
+def _answer(listings: ListingsDep, parameters: Mapping[str, Json], *, known: str = "") -> Response:
     search = read_search(parameters)
     with metrics.timed("search"), listings.searches.transaction() as session:
         found = find_listings(session, search=search, limits=SearchLimits.of(listings.settings))
@@ -114,7 +113,7 @@ def _answer(request: Request, listings: ListingsDep, parameters: Mapping[str, Js
         "applied": search.applied,
     }
     metrics.SEARCHES.labels("found" if found.total else "nothing").inc()
-    return _revalidated(request, document, headers={"X-Total-Count": str(found.total)})
+    return _revalidated(document, known=known, headers={"X-Total-Count": str(found.total)})
 
 
 def _advice(found: Found) -> Any:
@@ -131,11 +130,14 @@ def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
     return shown | ({} if suggestion.slug is None else {"slug": suggestion.slug})
 
 
-def _revalidated(request: Request, document: Any, *, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer that may be kept, and is asked for again each time."""
+def _revalidated(document: Any, *, known: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that may be kept, and is asked for again each time.
+
+    :param known: the entity tags that the client has.
+    """
     content = msgspec.json.encode(document)
     tag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
     every = {**(headers or {}), "ETag": tag, "Cache-Control": "no-cache"}
-    if request.method == "GET" and not_modified(request, tag):
+    if not_modified(known, tag):
         return Response(status_code=304, headers=every)
     return Response(content, headers=every, media_type="application/json")

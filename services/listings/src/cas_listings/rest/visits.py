@@ -12,7 +12,7 @@ from cas_kit.tokens import Principal
 from cas_listings.domain.visits import Visit
 from cas_listings.operations import visits as operations
 from cas_listings.rest import documents
-from cas_listings.rest.caller import ListingsDep, ListingsDependencies, OwnersWriteDep, VisitorDep
+from cas_listings.rest.caller import ListingsDep, ListingsDependencies, UnversionedWriteDep, VisitorDep
 from cas_listings.rest.listings import ONE
 
 routes = router(tags=["listings"])
@@ -58,7 +58,7 @@ def count_view(request: Request, listing_id: UUID, visitor: VisitorDep, listings
     },
 )
 def create_inquiry(
-    request: Request, listing_id: UUID, write: OwnersWriteDep, listings: ListingsDep
+    request: Request, listing_id: UUID, write: UnversionedWriteDep, listings: ListingsDep
 ) -> Response:
     """Only counted for now; a body is not read."""
     user_id = write.principal.user_id
