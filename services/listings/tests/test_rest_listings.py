@@ -1,5 +1,6 @@
 """/api/listings over HTTP."""
 
+import jsonschema_rs
 import pytest
 
 from cas_listings.domain.fields import FIELDS
@@ -47,6 +48,14 @@ class TestRoundTrip:
         found = ada.get(f"{PATH}/{made['id']}").json()
         answer = ada.patch(f"{PATH}/{made['id']}", json=found)
         assert answer.json() == found | {"ignored_fields": []}
+
+    def test_by_the_document_what_was_read_can_be_sent_back(self, ada, app, examples):
+        patched = app.openapi()["paths"][f"{PATH}/{{listing_id}}"]["patch"]
+        described = jsonschema_rs.validator_for(
+            patched["requestBody"]["content"]["application/json"]["schema"]
+        )
+        for made in (make(ada), make(ada, **examples)):
+            described.validate(ada.get(f"{PATH}/{made['id']}").json())
 
     def test_examples_name_every_field(self, examples):
         assert examples.keys() == FIELDS.keys()

@@ -63,6 +63,11 @@ def is_blank(value: Json) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+def clearable(schema: Schema) -> Schema:
+    """The schema of a field that null and the empty text clear."""
+    return {"anyOf": [schema, {"enum": [None, ""]}]}
+
+
 def same_json(one: object, other: object) -> bool:
     """Whether two values are the same JSON. Python alone takes true for 1."""
     return _canonical(one) == _canonical(other)

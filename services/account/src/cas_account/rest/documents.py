@@ -12,7 +12,7 @@ from cas_account.domain.pictures import PicturePlace
 from cas_account.domain.professional_info_fields import FIELDS
 from cas_account.domain.profile import readers
 from cas_account.domain.roles import ROLE_NAMES
-from cas_fields.reading import Schema
+from cas_fields.reading import Schema, clearable
 
 JsonBody = Annotated[Any, Body()]
 """A body whose shape the domain judges, with its own words instead of the framework's."""
@@ -58,7 +58,8 @@ WRITES: Answers = {
 # ---- profile ----
 
 _OWN_FIELDS: dict[str, Schema] = {name: read.schema for name, read in readers(media_url="").items()}
-PROFILE_CHANGES = objects({**_OWN_FIELDS, "full_name": _TEXT, "active_role": _ROLE})
+_CHANGES = {**_OWN_FIELDS, "full_name": _TEXT, "active_role": _ROLE}
+PROFILE_CHANGES = objects({name: clearable(schema) for name, schema in _CHANGES.items()})
 _PROFILE: dict[str, Schema] = {
     "id": _UUID,
     "email": _TEXT,
@@ -128,7 +129,7 @@ def pictures(place: PicturePlace) -> Answers:
 
 # ---- professional info ----
 
-_TEMPLATE_FIELDS: dict[str, Schema] = {name: each.read.schema for name, each in FIELDS.items()}
+_TEMPLATE_FIELDS: dict[str, Schema] = {name: clearable(each.read.schema) for name, each in FIELDS.items()}
 TEMPLATE_CHANGES = objects({"role_type": _ROLE, **_TEMPLATE_FIELDS}, required=["role_type"])
 TEMPLATE = objects(
     {

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
-from cas_fields.reading import Schema
+from cas_fields.reading import Schema, clearable
 from cas_listings.domain.fields import FIELDS
 from cas_listings.domain.listing import EXPERIENCE_ALIAS, answered, publish_problems
 from cas_listings.domain.postcode import postcode_area
@@ -100,13 +100,13 @@ def answer(description: str, schema: Schema) -> dict[str, Any]:
 
 CHANGES = objects(
     {
-        **{name: field.read.schema for name, field in FIELDS.items()},
-        EXPERIENCE_ALIAS: _TEXT,
+        **{name: clearable(field.read.schema) for name, field in FIELDS.items()},
+        EXPERIENCE_ALIAS: clearable(_TEXT),
         "images": {**_TEXTS, "description": "Addresses of its own pictures, which get this order."},
-        "status": {"type": "string", "enum": [*Status, "paused"]},
+        "status": clearable({"type": "string", "enum": [*Status, "paused"]}),
     }
 )
-NEW = objects({**CHANGES["properties"], "created_as_role": _ROLE})  # type: ignore[dict-item]
+NEW = objects({**CHANGES["properties"], "created_as_role": clearable(_ROLE)})  # type: ignore[dict-item]
 _OWNER = objects({"id": _UUID, "display_name": _TEXT, "avatar_url": _MAYBE_TEXT, "role": _ROLE})
 _PROBLEM = objects({"field": _TEXT, "message": _TEXT, "code": _TEXT})
 _PUBLIC: dict[str, Schema] = {
