@@ -38,6 +38,7 @@ class QueryUnusable(DomainError):
         **documents.NO_TOKEN,
         413: {"description": "The body is larger than 256 KiB."},
         415: {"description": "The body is not `application/json`."},
+        422: {"description": "The body has text or a number that nothing can hold, or is nested too deep."},
     },
 )
 def read_sentence(visitor: VisitorDep, listings: ListingsDep, body: JsonBody = None) -> Response:
