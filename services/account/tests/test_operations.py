@@ -1,5 +1,6 @@
 """What the service can do, on a real database."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -92,6 +93,41 @@ class TestWelcome:
         with pytest.raises(Unauthenticated):
             welcome(session, identity=identity, agent_id="A", now=now)
         assert session.get(Profile, user_id).erasing_at == now
+
+    @pytest.fixture
+    def see(self, session, now):
+        """Welcome Ada, by a token of some minutes ago."""
+        ada = uuid4()
+
+        def see(email, *, minutes_ago, verified=True):
+            identity = Identity(
+                user_id=ada,
+                email=email,
+                email_verified=verified,
+                display_name="Ada",
+                issued_at=now - timedelta(minutes=minutes_ago),
+            )
+            return welcome(session, identity=identity, agent_id="A", now=now)
+
+        return see
+
+    def test_takes_the_email_of_a_token_that_is_not_older(self, see):
+        see("old@example.com", minutes_ago=9)
+        for minutes_ago, email in [(5, "new@example.com"), (5, "same-second@example.com")]:
+            profile = see(email, minutes_ago=minutes_ago)
+            assert (profile.email, profile.email_verified) == (email, True)
+        assert profile.version == 3
+
+    def test_keeps_the_email_when_an_older_token_comes_later(self, see, now):
+        see("new@example.com", minutes_ago=5)
+        profile = see("old@example.com", minutes_ago=9, verified=False)
+        assert (profile.email, profile.email_verified, profile.version) == ("new@example.com", True, 1)
+        see("", minutes_ago=3)
+        assert see("newest@example.com", minutes_ago=4).email == "newest@example.com"
+
+    def test_takes_the_email_where_nobody_knows_how_old_the_known_one_is(self, see):
+        see("old@example.com", minutes_ago=5).identity_as_of = None
+        assert see("new@example.com", minutes_ago=9).email == "new@example.com"
 
     def test_agent_ids_differ(self):
         assert len({new_agent_id() for _ in range(100)}) == 100

@@ -1,5 +1,6 @@
 """The rules of a profile, without a database."""
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -38,6 +39,12 @@ class TestIdentity:
     )
     def test_takes_nothing_but_true_for_verified(self, claim, verified):
         assert Identity.from_claims(uuid4(), {"email_verified": claim}).email_verified is verified
+
+    def test_knows_when_the_token_was_issued(self):
+        assert Identity.from_claims(uuid4(), {"iat": 1_772_366_400}).issued_at == datetime(
+            2026, 3, 1, 12, tzinfo=UTC
+        )
+        assert Identity.from_claims(uuid4(), {}).issued_at is None
 
     def test_does_without_an_email(self):
         assert Identity.from_claims(uuid4(), {}).email == ""

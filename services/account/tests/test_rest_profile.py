@@ -1,5 +1,6 @@
 """GET, POST and PATCH /api/profile over HTTP."""
 
+import time
 from uuid import uuid4
 
 import pytest
@@ -38,6 +39,15 @@ class TestFirstCall:
         assert {name: profile[name] for name in texts} == dict.fromkeys(texts, "")
         assert profile["completeness"]["missing"][0] == "display_name"
         assert profile["profile_completed"] is False
+
+    def test_an_older_token_does_not_bring_the_old_email_back(self, client, issuer):
+        """*Prevents:* an old address that another session brings back."""
+        user_id, issued = uuid4(), int(time.time())
+        newer = issuer.bearer(user_id, email="new@example.com")
+        older = issuer.bearer(user_id, email="old@example.com", iat=issued - 600, nbf=issued - 600)
+        for headers in (newer, older, newer):
+            profile = client.get(PATH, headers=headers).json()
+            assert (profile["email"], profile["version"]) == ("new@example.com", 1)
 
     def test_a_later_token_fills_an_empty_name_and_refreshes_the_email(self, client, issuer, database):
         user_id = uuid4()

@@ -101,6 +101,8 @@ class Profile(Base):
     created_at: Mapped[Instant]
     updated_at: Mapped[Instant]
     last_seen_at: Mapped[Instant]
+    # When the token was issued that the e-mail is from.
+    identity_as_of: Mapped[Instant | None]
     # From then on nobody sees it, its owner included (docs/spec/domain.md 8.3).
     erasing_at: Mapped[Instant | None]
 
@@ -112,6 +114,7 @@ class Profile(Base):
             email=identity.email,
             email_verified=identity.email_verified,
             display_name=identity.display_name,
+            identity_as_of=identity.issued_at,
             agent_id=agent_id,
             created_at=now,
             updated_at=now,
@@ -119,18 +122,23 @@ class Profile(Base):
         )
 
     def recognise(self, identity: Identity, *, now: datetime) -> Set[str]:
-        """Take over what a newer token knows: the e-mail, and a name while there is none.
+        """Take over what a token knows: the e-mail unless another one knew it later, and a name while there is none.
 
         :returns: the names of the columns that changed.
         """
-        known = {
-            "email": identity.email or self.email,
-            "email_verified": identity.email_verified if identity.email else self.email_verified,
-            "display_name": self.display_name or identity.display_name,
-        }
+        known: dict[str, object] = {"display_name": self.display_name or identity.display_name}
+        if identity.email and self._is_current(identity):
+            known |= {"email": identity.email, "email_verified": identity.email_verified}
+            self.identity_as_of = identity.issued_at
         changed = self._write(known, now=now)
         self.last_seen_at = now
         return changed
+
+    def _is_current(self, identity: Identity) -> bool:
+        """Sessions refresh at different times: a token that is seen for the first time may be older than the last."""
+        if self.identity_as_of is None:
+            return True
+        return identity.issued_at is not None and identity.issued_at >= self.identity_as_of
 
     def change(self, changes: ProfileChanges, *, now: datetime) -> Set[str]:
         """Write what the owner typed; returns the names of the columns that changed.

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -43,23 +44,29 @@ class UserErased(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What an access token says about its bearer; `display_name` is empty when it says nothing usable."""
+    """What an access token says about its bearer; `display_name` is empty when it says nothing usable.
+
+    :param issued_at: when it said so; None where there was no token.
+    """
 
     user_id: UUID
     email: str
     email_verified: bool
     display_name: str
+    issued_at: datetime | None = None
 
     @classmethod
     def from_claims(cls, user_id: UUID, claims: Mapping[str, Any]) -> "Identity":
         """The identity in verified claims."""
         metadata = claims.get("user_metadata")
         names = metadata if isinstance(metadata, dict) else {}
+        issued = claims.get("iat")
         return cls(
             user_id=user_id,
             email=_text(claims.get("email")).lower(),
             email_verified=claims.get("email_verified") is True,
             display_name=_usable_name(names.get("full_name")) or _usable_name(names.get("name")),
+            issued_at=None if issued is None else datetime.fromtimestamp(issued, UTC),
         )
 
 

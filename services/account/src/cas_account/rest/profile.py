@@ -15,11 +15,8 @@ from cas_account.rest.documents import JsonBody
 from cas_kit.rest import IfNoneMatch, etag, json_response, not_modified, router
 
 PATH = "/api/profile"
-_SHOWN = tuple(
-    column.name
-    for column in Profile.__table__.columns
-    if not column.name.endswith("_storage_path") and column.name != "erasing_at"
-)
+_HIDDEN = {"avatar_storage_path", "cover_storage_path", "identity_as_of", "erasing_at"}
+_SHOWN = tuple(column.name for column in Profile.__table__.columns if column.name not in _HIDDEN)
 _COMPLETE = 100
 
 routes = router(tags=["profile"])
