@@ -5,11 +5,15 @@ import os
 import signal
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
+from cas_kit.pulse import Pulse
 from cas_kit.telemetry import configure_logging
 from cas_kit.testing import until
 from cas_kit.worker import QueuedTask, create_celery, run_worker
+
+PULSE = timedelta(milliseconds=200)
 
 
 class SmallTasks:
@@ -69,7 +73,8 @@ def small_celery(redis_url: str, folder: Path, **changes):
 def main() -> None:
     folder, redis_url, changes = sys.argv[1:]
     configure_logging(service="small", level="INFO")
-    run_worker(small_celery(redis_url, Path(folder), **json.loads(changes)), concurrency=2)
+    celery = small_celery(redis_url, Path(folder), **json.loads(changes))
+    run_worker(celery, concurrency=2, pulse=Pulse(redis_url, of="small", every=PULSE))
 
 
 if __name__ == "__main__":

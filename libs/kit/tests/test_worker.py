@@ -14,6 +14,7 @@ from redis import Redis
 
 from cas_kit import telemetry
 from cas_kit.errors import Unavailable
+from cas_kit.pulse import PULSE_KEY, Pulses
 from cas_kit.testing import until
 from cas_local.ports import free_port
 from cas_local.redis import RedisServer
@@ -225,6 +226,35 @@ class TestWorker:
         note.apply_async(kwargs={"name": "a"}, serializer="pickle", retry=False)
         until(lambda: any("Refusing to deserialize" in str(event) for event in worker.events()))
         assert worker.runs("a") == 0
+
+
+class TestPulse:
+    @pytest.fixture
+    def missing(self, own_redis):
+        pulses = Pulses(own_redis.url())
+        yield lambda: pulses.missing(["small"])
+        pulses.close()
+
+    def test_is_there_while_the_worker_takes_work(self, own_worker, missing):
+        until(lambda: not missing())
+        own_worker.process.send_signal(signal.SIGSTOP)
+        until(missing)
+        own_worker.process.send_signal(signal.SIGCONT)
+        until(lambda: not missing())
+
+    def test_goes_on_while_every_place_is_taken(self, own_redis, own_worker, missing):
+        for name in ("a", "b"):
+            own_worker.wake("hold", name=name)
+        until(lambda: own_worker.runs("a") and own_worker.runs("b"))
+        with Redis.from_url(own_redis.url()) as redis:
+            redis.delete(PULSE_KEY.format("small"))
+        until(lambda: not missing())
+
+    def test_comes_back_with_redis(self, own_redis, own_worker, missing):
+        own_redis.process.kill()
+        until(lambda: any("Trying again" in event["event"] for event in own_worker.events()), within=20)
+        own_redis.start()
+        until(lambda: not missing(), within=30)
 
 
 class TestBroker:

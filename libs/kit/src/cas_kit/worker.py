@@ -29,6 +29,7 @@ from redis import RedisError
 
 from cas_kit import telemetry
 from cas_kit.errors import Unavailable
+from cas_kit.pulse import Pulse
 
 # A task is told to end, and killed a little later.
 TIME_LIMIT = timedelta(seconds=60)
@@ -197,10 +198,11 @@ def task_named(app: Celery[Task], name: str) -> Task:
     return task
 
 
-def run_worker(app: Celery[Task], *, concurrency: int) -> None:
+def run_worker(app: Celery[Task], *, concurrency: int, pulse: Pulse) -> None:
     """Run tasks of every queue until SIGTERM or SIGINT, finish those that run, and end the process.
 
     :param concurrency: how many processes run tasks.
+    :param pulse: beats from before the worker says that it is ready, for as long as it can take tasks.
     """
     # It warns of root, who may run in a container; what it fears are pickled messages, and those are refused.
     warnings.simplefilter("ignore", SecurityWarning)
@@ -215,6 +217,7 @@ def run_worker(app: Celery[Task], *, concurrency: int) -> None:
         without_mingle=True,
         without_heartbeat=True,
     )
+    worker.pulse = pulse
     worker.start()
     signal.setitimer(signal.ITIMER_REAL, 0)  # it would kill an interpreter that has put its handlers away
     log.info("worker_stopped")
@@ -228,6 +231,7 @@ class _Worker(Worker):
     takes no more messages, lets the loop deliver what runs, and tells Celery only when nothing is left.
     """
 
+    pulse: Pulse
     _told_at: float | None = None
 
     def install_platform_tweaks(self, worker: Any) -> None:
@@ -246,7 +250,13 @@ class _Worker(Worker):
         has_room = qos.can_consume
         qos.can_consume = lambda: self._told_at is None and has_room()
         qos.ack = partial(_acknowledge, qos, qos.ack)
+        self._begin_to_beat(consumer)
         super().on_consumer_ready(consumer)
+
+    def _begin_to_beat(self, consumer: Any) -> None:
+        """In the loop that takes tasks: a pulse of another thread would outlive it."""
+        self.pulse.beat()
+        consumer.timer.call_repeatedly(self.pulse.every.total_seconds(), self.pulse.beat)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -14,6 +14,7 @@ from cas_auth.rest.schemas import UserOut
 from cas_auth.settings import Settings
 from cas_auth.tasks import mail_task
 from cas_kit.db import Database
+from cas_kit.pulse import Pulse
 from cas_kit.service import Command
 from cas_kit.worker import Task, create_celery, run_worker
 
@@ -38,7 +39,11 @@ def build(settings: Settings) -> Celery[Task]:
 
 
 def _work(settings: Settings, _: argparse.Namespace) -> None:
-    run_worker(build(settings), concurrency=settings.worker_concurrency)
+    run_worker(
+        build(settings),
+        concurrency=settings.worker_concurrency,
+        pulse=Pulse(settings.revocations, of="auth"),
+    )
 
 
 WORKER = Command("worker", "send mails", _work)

@@ -6,6 +6,7 @@ from celery import Celery
 
 from cas_kit.db import Database
 from cas_kit.images import ImageProcessor
+from cas_kit.pulse import Pulse
 from cas_kit.service import Command
 from cas_kit.storage import Storage
 from cas_kit.worker import Task, create_celery, run_worker
@@ -33,7 +34,11 @@ def build(settings: Settings) -> Celery[Task]:
 
 
 def _work(settings: Settings, _: argparse.Namespace) -> None:
-    run_worker(build(settings), concurrency=settings.worker_concurrency)
+    run_worker(
+        build(settings),
+        concurrency=settings.worker_concurrency,
+        pulse=Pulse(settings.revocations, of="listings"),
+    )
 
 
 WORKER = Command("worker", "process pictures", _work)
