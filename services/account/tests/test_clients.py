@@ -5,8 +5,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from cas_account.clients import ReadinessProbe, RedisProbe
+from cas_account.clients import ReadinessProbe, RedisProbe, WorkersProbe
+from cas_account.domain.health import WorkersMissing
 from cas_kit.errors import Unavailable
+from cas_kit.pulse import Pulse
 
 NOWHERE = "127.0.0.1:1"
 
@@ -63,3 +65,33 @@ class TestRedisProbe:
     def test_raises_when_it_is_away(self, probe):
         with pytest.raises(Unavailable):
             probe(RedisProbe, f"redis://{NOWHERE}/0").check()
+
+
+class TestWorkersProbe:
+    @pytest.fixture
+    def check(self, redis_server):
+        made = []
+
+        def check(url=None, *, workers=("mails", "pictures")):
+            made.append(WorkersProbe(url or redis_server.url(), workers=workers))
+            return made[-1].check()
+
+        yield check
+        for each in made:
+            each.close()
+
+    def test_is_quiet_while_all_of_them_live(self, redis_server, check):
+        for name in ("mails", "pictures"):
+            Pulse(redis_server.url(), of=name).beat()
+        assert check() is None
+
+    def test_names_who_is_missing(self, redis_server, check):
+        Pulse(redis_server.url(), of="mails").beat()
+        with pytest.raises(WorkersMissing) as raised:
+            check(workers=("mails", "letters", "stamps"))
+        assert raised.value.names == ["letters", "stamps"]
+
+    def test_names_nobody_when_it_cannot_tell(self, check):
+        with pytest.raises(Unavailable) as raised:
+            check(f"redis://{NOWHERE}/0")
+        assert type(raised.value) is Unavailable

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cas_account.domain.health import Finding, Status, overall, summary
+from cas_account.domain.health import Finding, Status, WorkersMissing, overall, summary
 from cas_account.operations.health import HealthMonitor, prove_profiles
 from cas_kit.errors import Unavailable
 
@@ -64,6 +64,15 @@ class TestMonitor:
         assert statuses["neo4j"] == "not_configured"
         assert report["status"] == "degraded"
         assert report["summary"]["total"] == 2
+
+    def test_tells_what_is_missing_of_a_part(self, patient, monitor):
+        def check():
+            raise WorkersMissing(["listings"])
+
+        report = monitor(database=lambda: None, worker=check, redis=fail).report()
+        assert report["services"]["worker"]["details"] == {"missing": ["listings"]}
+        assert report["services"]["redis"]["details"] == report["services"]["database"]["details"] == {}
+        assert report["status"] == "degraded"
 
     def test_answers_even_when_a_check_has_a_fault(self, patient, monitor):
         def crash():

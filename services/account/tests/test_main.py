@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from cas_account import main
 from cas_account.settings import Settings
 from cas_kit.issuers import Subjects, TrustedIssuer, local_user_id
+from cas_kit.pulse import Pulse
 from cas_kit.testing import Issuer, JwksServer
 
 
@@ -77,6 +78,35 @@ class TestBuild:
         for close in built.close:
             close()
         assert (storage["status"], storage["message"]) == ("error", "Not answering.")
+
+
+class TestWorkers:
+    """*Prevents:* a system that says it is well while mails are not sent and pictures not drawn."""
+
+    @pytest.fixture
+    def report(self, settings, account_database, patient):
+        def report(*workers):
+            built = main.build(settings.model_copy(update={"workers": workers}))
+            with TestClient(built.app) as client:
+                answer = client.get("/api/health").json()
+            for close in built.close:
+                close()
+            return answer["services"]["worker"]
+
+        return report
+
+    def test_are_reported_where_the_installation_has_some(self, settings, report):
+        Pulse(settings.revocations, of="mails").beat()
+        assert report("mails")["status"] == "ok"
+        found = report("mails", "letters")
+        assert (found["status"], found["details"]) == ("error", {"missing": ["letters"]})
+
+    def test_are_not_invented_where_it_says_nothing_of_any(self, report):
+        assert report()["status"] == "not_configured"
+
+    def test_are_a_list_in_the_environment(self, settings, monkeypatch):
+        monkeypatch.setenv("CAS_ACCOUNT_WORKERS", '["auth", "listings"]')
+        assert Settings(**settings.model_dump(exclude={"workers"})).workers == ("auth", "listings")
 
 
 class TestTrustedIssuers:

@@ -18,8 +18,10 @@ from redis.exceptions import RedisError
 
 from cas_account.domain.erasure import Receipt
 from cas_account.domain.export import ExportItem
+from cas_account.domain.health import WorkersMissing
 from cas_kit.errors import Unavailable
 from cas_kit.outbox import Undeliverable
+from cas_kit.pulse import Pulses
 from cas_kit.rpc import RemoteRefusal, RpcClient, RpcTls
 
 # Somebody waits for the file, and the gateway for its first byte, which comes after every service has answered.
@@ -185,6 +187,30 @@ class ReadinessProbe:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+class WorkersProbe:
+    """The workers of the services.
+
+    :param workers: the services that have one.
+    """
+
+    def __init__(self, url: str, *, workers: Sequence[str]) -> None:
+        self._pulses = Pulses(url)
+        self._workers = workers
+
+    def check(self) -> None:
+        """Prove that each of them lives.
+
+        :raises WorkersMissing: one does not.
+        :raises Unavailable: it cannot be told.
+        """
+        if missing := self._pulses.missing(self._workers):
+            raise WorkersMissing(missing)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pulses.close()
 
 
 class RedisProbe:

@@ -7,7 +7,14 @@ from importlib.metadata import version
 
 import cas_account
 from cas_account import rest, rpc, tasks
-from cas_account.clients import AuthClient, ListingsClient, OnboardingClient, ReadinessProbe, RedisProbe
+from cas_account.clients import (
+    AuthClient,
+    ListingsClient,
+    OnboardingClient,
+    ReadinessProbe,
+    RedisProbe,
+    WorkersProbe,
+)
 from cas_account.models import idempotency_keys, outbox_messages
 from cas_account.operations import erasure
 from cas_account.operations.cards import CARD_CHANGED
@@ -54,6 +61,7 @@ def build(settings: Settings) -> Service:
     onboarding_probe = ReadinessProbe(settings.health_onboarding_url)
     listings_probe = ReadinessProbe(settings.health_listings_url)
     redis_probe = RedisProbe(str(settings.redis_url))
+    workers_probe = WorkersProbe(settings.revocations, workers=settings.workers)
     health = HealthMonitor(
         {
             "auth": auth_probe.check,
@@ -63,6 +71,7 @@ def build(settings: Settings) -> Service:
             "database": database.ping,
             "redis": redis_probe.check,
             "storage": storage.check,
+            **({"worker": workers_probe.check} if settings.workers else {}),
         }
     )
     relay = Relay(
@@ -121,6 +130,7 @@ def build(settings: Settings) -> Service:
             onboarding_probe.close,
             listings_probe.close,
             redis_probe.close,
+            workers_probe.close,
             auth.close,
             onboarding.close,
             listings.close,

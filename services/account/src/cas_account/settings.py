@@ -32,4 +32,7 @@ class Settings(StorageSettings):
     health_onboarding_url: str
     health_listings_url: str
 
+    # The services that have a worker here: /api/health misses these, and no other.
+    workers: tuple[str, ...] = ()
+
     housekeeping_every: timedelta = timedelta(hours=1)

@@ -1,10 +1,11 @@
 """The verdict on the whole system from the verdicts on its parts (docs/spec/domain.md 8.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from cas_fields.reading import Json
+from cas_kit.errors import Unavailable
 
 SLOW_FROM = 0.5  # seconds
 
@@ -26,18 +27,32 @@ SENTENCES = {
 }
 
 
+class WorkersMissing(Unavailable):
+    """:param names: the services whose worker does not live."""
+
+    sentence = "A worker is missing."
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = names
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found; `seconds` is None when nothing was measured."""
+    """What one check found; `seconds` is None when nothing was measured.
+
+    :param missing: what does not work of a part that is made of several.
+    """
 
     status: Status
     seconds: float | None = None
+    missing: Sequence[str] = ()
 
     @classmethod
-    def of(cls, *, seconds: float, failed: bool) -> "Finding":
+    def of(cls, *, seconds: float, failed: bool, missing: Sequence[str] = ()) -> "Finding":
         """The finding of a check that took this long."""
         if failed:
-            return cls(Status.ERROR, seconds)
+            return cls(Status.ERROR, seconds, missing)
         return cls(Status.DEGRADED if seconds >= SLOW_FROM else Status.OK, seconds)
 
     def document(self) -> dict[str, Json]:
@@ -45,7 +60,7 @@ class Finding:
         shown: dict[str, Json] = {
             "status": self.status.value,
             "message": SENTENCES[self.status],
-            "details": {},
+            "details": {"missing": [*self.missing]} if self.missing else {},
         }
         if self.seconds is not None:
             shown["responseTime"] = round(self.seconds * 1000, 1)

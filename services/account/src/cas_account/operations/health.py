@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from cas_account import repository
-from cas_account.domain.health import PARTS, Finding, Status, overall, summary
+from cas_account.domain.health import PARTS, Finding, Status, WorkersMissing, overall, summary
 from cas_fields.reading import Json
 from cas_kit.db import Database
 from cas_kit.errors import Unavailable
@@ -89,11 +89,14 @@ def _found(running: Future[Finding] | None) -> Finding:
 def _run(check: Check) -> Finding:
     started = time.perf_counter()
     failed = False
+    missing: Sequence[str] = ()
     try:
         check()
+    except WorkersMissing as error:
+        failed, missing = True, error.names
     except Unavailable:
         failed = True
     except Exception:
         log.exception("health_check_crashed")  # a fault in one check must not hide what the others found
         failed = True
-    return Finding.of(seconds=time.perf_counter() - started, failed=failed)
+    return Finding.of(seconds=time.perf_counter() - started, failed=failed, missing=missing)
