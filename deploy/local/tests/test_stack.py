@@ -73,6 +73,10 @@ class TestHealthyStack:
         (shown,) = httpx.get(f"{stack.urls['mail']}/api/messages").json()
         assert (shown["subject"], shown["to"]) == ("Hello", ["ada@example.com"])
 
+    def test_tells_who_reports_their_health_which_services_have_a_worker(self, stack):
+        assert settings_of(stack, "notes")["CAS_NOTES_WORKERS"] == '["notes"]'
+        assert "CAS_AUTH_WORKERS" not in settings_of(stack, "auth")
+
     def test_runs_a_worker_where_a_service_has_one(self, stack):
         assert "auth-worker" not in stack.pids
         before = stack.pids["notes-worker"]

@@ -1,5 +1,6 @@
 """The services of this system: another one is another entry here."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,14 @@ def file_settings(service: Service, ports: Ports, folder: Path) -> dict[str, str
     return {service.prefix + name: value for name, value in settings.items()} if service.files else {}
 
 
+def watch_settings(service: Service, services: Mapping[str, Service], ports: Ports) -> dict[str, str]:
+    """Give the settings of a service that reports the health of others: where each is, and who has a worker."""
+    if not service.watches:
+        return {}
+    urls = {f"HEALTH_{peer.upper()}_URL": health_url(services[peer], ports) for peer in service.watches}
+    return {**urls, "WORKERS": json.dumps([peer for peer in service.watches if services[peer].worker])}
+
+
 def environment_of(
     service: Service,
     *,
@@ -117,7 +126,7 @@ def environment_of(
         "REVOCATIONS_URL": revocations_url,
         **issuer_settings(ports),
         **{f"{peer.upper()}_GRPC": f"{HOST}:{ports.grpc[peer]}" for peer in service.asks},
-        **{f"HEALTH_{peer.upper()}_URL": health_url(services[peer], ports) for peer in service.watches},
+        **watch_settings(service, services, ports),
         **keys,
     }
     return {service.prefix + name: value for name, value in settings.items()}

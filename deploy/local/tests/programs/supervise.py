@@ -22,7 +22,7 @@ def small_stack(folder: Path, mode: str) -> Stack:
             rest_port=0,
             grpc_port=0,
             asks=("auth",),
-            watches=("auth",),
+            watches=("auth", "notes"),
             worker=True,
             mails=True,
             program=program("notes", mode),
