@@ -25,7 +25,7 @@ _PER_HOUR: Phrases = (
 # What follows a number that counts something; measures are taken before.
 _UNITS = """
     year years yr yrs month months week weeks day days lesson lessons session sessions student students
-    pupil pupils person people child children kid kids time times star stars s st nd rd th
+    pupil pupils person people child children kid kids time times star stars rating s st nd rd th
 """
 _OTHER_UNITS = frozenset(_UNITS.split())
 
@@ -52,8 +52,7 @@ def amount_at(sentence: Sentence, start: int) -> Amount | None:
     if value is None or value > HIGHEST:
         return None
     after = start + is_signed + 1
-    end = after + (sentence.text_at(after) in CURRENCIES or sentence.text_at(after) in MONEY_SIGNS)
-    last = per_hour_end(sentence, end)
+    last = per_hour_end(sentence, _currency_end(sentence, after))
     is_money = is_signed or last > after
     return Amount(
         value=value,
@@ -62,6 +61,12 @@ def amount_at(sentence: Sentence, start: int) -> Amount | None:
         is_money=(is_money or _ends_as_money(sentence, after)) and not _is_age(sentence, after),
         is_price=is_money or not _counts_something(sentence, after),
     )
+
+
+def _currency_end(sentence: Sentence, position: int) -> int:
+    """A sign before another number is that number's: "2025 £30"."""
+    is_sign = sentence.text_at(position) in MONEY_SIGNS and sentence.number_at(position + 1) is None
+    return position + (is_sign or sentence.text_at(position) in CURRENCIES)
 
 
 def _ends_as_money(sentence: Sentence, after: int) -> bool:

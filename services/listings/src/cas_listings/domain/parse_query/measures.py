@@ -4,7 +4,7 @@ from cas_listings.domain.parse_query.amounts import AND_TO, CURRENCIES, TO
 from cas_listings.domain.parse_query.tokens import MONEY_SIGNS, Phrases, Sentence
 
 _UNITS = "am pm oclock min mins minute minutes h hr hrs hour hours % percent mile miles km"
-_MEASURED: Phrases = (*((unit,) for unit in _UNITS.split()), ("per", "cent"))
+_MEASURED: Phrases = (*((unit,) for unit in _UNITS.split()), ("per", "cent"), ("+", "years"), ("+", "yrs"))
 _OF_THE_DAY: Phrases = tuple(("in", "the", part) for part in ("morning", "afternoon", "evening"))
 _NOON = 12
 _DIGITS_OF_MINUTES = 2

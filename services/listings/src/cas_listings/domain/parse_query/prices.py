@@ -42,7 +42,7 @@ _ABOVE: Phrases = (
     ("minimum",),
     (">",),
 )
-_ROUGHLY = frozenset({"around", "about", "roughly", "approximately", "approx", "~"})
+_ROUGHLY = frozenset({"around", "about", "roughly", "approximately", "approx", "circa", "~"})
 _AROUND: Phrases = tuple((word,) for word in _ROUGHLY)
 _BETWEEN: Phrases = (("between",),)
 _PRICE: Phrases = (("price",), ("budget",))
@@ -170,7 +170,7 @@ def _bare(sentence: Sentence, start: int, amount: Amount) -> Prices:
     if ranged is not None:
         return ranged
     for phrases, is_lowest in ((_OR_MORE, True), (_OR_LESS, False)):
-        end = sentence.longest_end(amount.end, phrases)
+        end = sentence.longest_end(amount.end + (sentence.text_at(amount.end) == "("), phrases)
         if end is not None and not _begins_another(sentence, end):
             sentence.take(start, per_hour_end(sentence, end))
             return Prices(lowest=amount.value) if is_lowest else Prices(highest=amount.value)
