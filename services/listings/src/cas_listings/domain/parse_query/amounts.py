@@ -1,6 +1,6 @@
 """Numbers that may be a price: with signs and words of money around them, and not counting something else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cas_listings.domain.parse_query.tokens import MONEY_SIGNS, Phrases, Sentence
 
@@ -47,6 +47,14 @@ class Amount:
 
 def amount_at(sentence: Sentence, start: int) -> Amount | None:
     """The number here, with the signs and words of money around it."""
+    amount = _amount_alone(sentence, start)
+    if amount is None or amount.is_money:
+        return amount
+    return replace(amount, is_money=_ends_as_money(sentence, amount.end))
+
+
+def _amount_alone(sentence: Sentence, start: int) -> Amount | None:
+    """Without a look at the other end of a range, so that "1-1-1-1..." is read once and not once a number."""
     is_signed = sentence.text_at(start) in MONEY_SIGNS or sentence.text_at(start) in CURRENCIES
     value = sentence.number_at(start + is_signed)
     if value is None or value > HIGHEST:
@@ -58,7 +66,7 @@ def amount_at(sentence: Sentence, start: int) -> Amount | None:
         value=value,
         start=start,
         end=last,
-        is_money=(is_money or _ends_as_money(sentence, after)) and not _is_age(sentence, after),
+        is_money=is_money and not _is_age(sentence, after),
         is_price=is_money or not _counts_something(sentence, after),
     )
 
@@ -75,7 +83,7 @@ def _ends_as_money(sentence: Sentence, after: int) -> bool:
         return per_hour_end(sentence, after + 1) > after + 1
     if sentence.text_at(after) not in AND_TO:
         return False
-    other = amount_at(sentence, after + 1)
+    other = _amount_alone(sentence, after + 1)
     return other is not None and other.is_money
 
 
