@@ -1,5 +1,8 @@
 """Transactions commit before the answer, and a lost database is a 503."""
 
+import os
+import socket
+
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
@@ -58,6 +61,23 @@ class TestUnavailable:
         with small.autocommit(), pytest.raises(Unavailable), small.autocommit():
             pass
         small.dispose()
+
+    def test_soon_after_the_host_vanished(self, database):
+        """Packets that nobody acknowledges: only the kernel can tell, and only when it was asked to."""
+        with (
+            database.autocommit() as connection,
+            socket.socket(fileno=os.dup(connection.connection.fileno())) as ours,
+        ):
+            limits = {
+                name: ours.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+                for name in ("TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+            }
+        assert limits == {
+            "TCP_USER_TIMEOUT": 3000,
+            "TCP_KEEPIDLE": 5,
+            "TCP_KEEPINTVL": 2,
+            "TCP_KEEPCNT": 2,
+        }
 
     def test_when_a_statement_takes_too_long(self, database):
         def wait_in_vain():

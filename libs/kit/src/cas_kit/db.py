@@ -14,6 +14,15 @@ from sqlalchemy.orm import Session
 from cas_kit.errors import DomainError, Unavailable
 from cas_kit.settings import ServiceSettings
 
+# A host that vanished ends no connection; without these, its packets are sent again for a quarter of an hour.
+TCP_LIMITS = {
+    "connect_timeout": 3,  # seconds
+    "tcp_user_timeout": 3000,  # milliseconds
+    "keepalives_idle": 5,  # seconds, as the interval
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -55,7 +64,7 @@ class Database:
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=settings.database_pool_timeout.total_seconds(),
-            connect_args={"application_name": application_name, "connect_timeout": 3},
+            connect_args={"application_name": application_name, **TCP_LIMITS},
             hide_parameters=True,  # errors are logged, and parameters are personal data
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
