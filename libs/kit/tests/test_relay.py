@@ -1,6 +1,9 @@
 """The relay: tried at once by the sender, in the background for as long as it takes."""
 
+import threading
+import time
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -11,10 +14,13 @@ from cas_kit import outbox as outbox_module
 from cas_kit import telemetry
 from cas_kit.db import Database
 from cas_kit.errors import DomainError, Kind, Unavailable
+from cas_kit.outbox import Relay
 from cas_kit.testing import until
 
 TOPIC = "note.written"
+SILENT = "somebody.silent"
 LATER = timedelta(hours=1)
+TIMEOUT = 0.3
 
 
 class TestDeliver:
@@ -112,6 +118,59 @@ class TestRun:
         with database.autocommit() as connection:
             connection.execute(outbox.table.delete())
         until(lambda: _value(telemetry.OUTBOX_AGE) == 0 and _value(telemetry.OUTBOX_PARKED) == 0)
+
+
+class TestSilence:
+    """Somebody who does not answer keeps one topic waiting, and no other."""
+
+    def test_of_one_topic_does_not_delay_the_others(self, database, outbox, handler):
+        relay = self._relay(database, outbox, handler)
+        with database.transaction() as session:
+            for _ in range(20):
+                outbox.add(session, topic=SILENT, payload={})
+        message_id = add_to(outbox, database, TOPIC)
+        assert relay.run_once() == 2, "one of the silent topic, and the one behind all of them"
+        assert handler.ids == [message_id]
+
+    def test_takes_a_third_of_the_time_at_most(self, database, outbox, handler):
+        relay = self._relay(database, outbox, handler)
+        for _ in range(2):
+            add_to(outbox, database, SILENT)
+        assert relay.run_once() == 1
+        begun = time.monotonic()
+        until(relay.run_once)
+        assert time.monotonic() - begun > 2 * TIMEOUT
+
+    def test_costs_no_tries_of_the_messages_that_wait(self, database, outbox, handler, row):
+        relay = self._relay(database, outbox, handler)
+        waiting = [add_to(outbox, database, SILENT) for _ in range(3)]
+        relay.run_once()
+        assert sorted(row(message_id).attempts for message_id in waiting) == [0, 0, 1]
+
+    def test_that_ends_is_noticed(self, database, outbox, handler, run_in_background):
+        answers = threading.Event()
+        silent = partial(self._keep_silent, unless=answers, then=handler)
+        relay = Relay(database, outbox.table, {SILENT: silent})
+        expected = {add_to(outbox, database, SILENT) for _ in range(3)}
+        relay.run_once()
+        answers.set()
+        run_in_background(relay)
+        until(lambda: set(handler.ids) == expected)
+
+    def _relay(self, database, outbox, handler):
+        return Relay(database, outbox.table, {SILENT: self._keep_silent, TOPIC: handler})
+
+    @staticmethod
+    def _keep_silent(message, *, unless=None, then=None):
+        answers = unless or threading.Event()
+        if not answers.wait(TIMEOUT):
+            raise Unavailable
+        then(message)
+
+
+def add_to(outbox, database, topic):
+    with database.transaction() as session:
+        return outbox.add(session, topic=topic, payload={})
 
 
 def _value(gauge):

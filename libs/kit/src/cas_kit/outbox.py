@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    all_,
     and_,
     bindparam,
     delete,
@@ -30,7 +31,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Session
 
 from cas_kit import telemetry
@@ -46,6 +47,8 @@ BUSY_WAIT, IDLE_WAIT = 0.05, 0.25
 MEASURE_EVERY = 5.0  # seconds; Prometheus asks less often
 FIRST_BACKOFF, LONGEST_BACKOFF = timedelta(seconds=0.5), timedelta(minutes=5)
 MAX_ATTEMPTS = 60  # two to four hours at the longest back-off: then a person has to look
+# A topic whose try failed is left alone for this many times as long as the try took.
+REST = 2
 # What must be done soon after everything works again is tried this often however long it does not.
 PATIENT_BACKOFF = timedelta(seconds=30)
 
@@ -151,7 +154,12 @@ class Relay:
         self._handlers = handlers
         self._patient = frozenset(patient)
         self._woken = threading.Event()
-        due = and_(table.c.parked_at.is_(None), table.c.next_attempt_at <= func.now())
+        self._rests_until: dict[str, float] = {}
+        due = and_(
+            table.c.parked_at.is_(None),
+            table.c.next_attempt_at <= func.now(),
+            table.c.topic != all_(bindparam("resting", type_=ARRAY(Text))),
+        )
         self._claim_due = _claim(table, due)
         self._claim_first_try = _claim(
             table, and_(table.c.id == bindparam("message_id"), table.c.attempts == 0)
@@ -173,9 +181,10 @@ class Relay:
         """Try what is due, at most 20 messages; returns how many were tried.
 
         Each is claimed on its own: of a whole batch, the last leases would run out while the first ones are slow.
+        A topic that fails slowly, as when nobody answers, takes at most a third of the time: the others go on.
         """
         for tried in range(BATCH):
-            message = self._claimed(self._claim_due, {})
+            message = self._claimed(self._claim_due, {"resting": self._resting()})
             if message is None:
                 return tried
             self._handle(message)
@@ -219,11 +228,14 @@ class Relay:
 
     def _handle(self, message: Message) -> bool:
         token = telemetry.request_id.set(message.request_id)
+        started = time.monotonic()
         try:
             self._handlers[message.topic](message)
         except Undeliverable as error:
             self._park(message, reason=str(error))
         except Exception as error:  # noqa: BLE001  whatever went wrong, the message must be tried again
+            ended = time.monotonic()
+            self._rests_until[message.topic] = ended + REST * (ended - started)
             self._put_back(message, error)
         else:
             self._remove(message)
@@ -231,6 +243,10 @@ class Relay:
         finally:
             telemetry.request_id.reset(token)
         return False
+
+    def _resting(self) -> list[str]:
+        now = time.monotonic()
+        return [topic for topic, until in self._rests_until.copy().items() if now < until]
 
     def _remove(self, message: Message) -> None:
         with self._database.autocommit() as connection:
