@@ -1,5 +1,10 @@
 """Processes die at the worst moment; what was acknowledged happens all the same, once."""
 
+import os
+import signal
+import time
+from contextlib import contextmanager
+
 import pytest
 
 from cas_kit.testing import until
@@ -52,6 +57,55 @@ class TestOnboardingIsKilled:
         stored = until(lambda: answered(ada, "/api/onboarding/progress/client"), within=30)
         assert stored["step_data"] == saved["step_data"]
         assert (stored["client_revision"], stored["version"]) == (7, saved["version"])
+
+
+class TestListingsIsSilent:
+    def test_and_a_switch_of_roles_still_reaches_the_next_token_soon(self, stack, ada):
+        """Many names that cannot be delivered wait in front of it; each try of one takes two seconds."""
+        for role in ("tutor", "client"):
+            ada.save(5, role, ANSWERS, is_complete=True)
+        with silent(stack, "listings"):
+            for number in range(20):
+                assert ada.http.patch("/api/profile", json={"display_name": f"Ada {number}"}).is_success
+            assert ada.http.patch("/api/profile", json={"active_role": "tutor"}).is_success
+            begun = time.monotonic()
+            until(lambda: active_role_in_next_token(ada) == "tutor", within=30)
+            assert time.monotonic() - begun < 8
+
+
+class TestAccountIsSilent:
+    def test_and_soon_nobody_waits_for_it(self, stack, new_person):
+        people = [new_person() for _ in range(3)]
+        with silent(stack, "account"):
+            seconds = [
+                seconds_to_complete(person, role)
+                for person in people
+                for role in ("tutor", "client", "agent")
+            ]
+        assert min(seconds) < 0.5
+        assert sum(seconds) < 14, "each of the nine would wait for two"
+        until(lambda: all(effects(person) == "applied" for person in people), within=30)
+
+
+@contextmanager
+def silent(stack, name):
+    """The process is there, and does nothing."""
+    os.kill(stack.pids[name], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(stack.pids[name], signal.SIGCONT)
+
+
+def seconds_to_complete(person, role):
+    begun = time.monotonic()
+    assert person.save(5, role, ANSWERS, is_complete=True)["effects"] == "pending"
+    return time.monotonic() - begun
+
+
+def active_role_in_next_token(person):
+    person.refresh()
+    return person.claims["app_metadata"]["active_role"]
 
 
 def effects(person):

@@ -15,6 +15,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from cas_kit import telemetry
+from cas_kit.breaker import Breaker
 from cas_kit.errors import DomainError, InternalError, Kind, Unavailable
 from cas_kit.settings import ServiceSettings
 
@@ -24,6 +25,9 @@ MAX_CONCURRENT_CALLS = 64
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 REQUEST_ID = "x-request-id"
 ERROR_CODE = "cas-error-code"
+# A connection whose other end fell silent is given up after both, in milliseconds; nothing else would notice.
+PING_EVERY, PING_TIMEOUT = 10_000, 5_000
+LONGEST_CONNECT = 2_000  # milliseconds
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
@@ -104,7 +108,12 @@ class RpcServer:
             ThreadPoolExecutor(WORKERS, thread_name_prefix="rpc"),
             interceptors=[_Edge()],
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
-            options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+                # Clients that ping more often than a server permits are sent away; by default that is five minutes.
+                ("grpc.http2.min_ping_interval_without_data_ms", PING_EVERY // 2),
+            ],
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -215,31 +224,8 @@ class RpcClient:
     def __init__(
         self, target: str, *, service: str, safe_methods: Sequence[str] = (), tls: RpcTls | None = None
     ) -> None:
-        config = {
-            "loadBalancingConfig": [{"round_robin": {}}],
-            "healthCheckConfig": {"serviceName": ""},
-            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
-            "methodConfig": [
-                {
-                    "name": [{"service": service, "method": method} for method in safe_methods],
-                    "retryPolicy": {
-                        "maxAttempts": 3,
-                        "initialBackoff": "0.05s",
-                        "maxBackoff": "1s",
-                        "backoffMultiplier": 2,
-                        "retryableStatusCodes": ["UNAVAILABLE"],
-                    },
-                }
-            ]
-            if safe_methods
-            else [],
-        }
-        options = [
-            ("grpc.service_config", json.dumps(config)),
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2000),
-        ]
+        options = _channel_options(service, safe_methods)
+        self._breaker = Breaker(service)
         self.channel = (
             grpc.insecure_channel(target, options)
             if tls is None
@@ -249,41 +235,78 @@ class RpcClient:
     def call(self, method: Callable[..., Answer], request: Any, *, timeout: timedelta) -> Answer:
         """Call a stub's method; never later than the deadline of the call being answered here.
 
-        :raises Unavailable: no answer in time, or the other side cannot serve.
+        :raises Unavailable: no answer in time, the other side cannot serve, or did not answer lately.
         :raises RemoteRefusal: it answered with an error of its own.
         """
-        with _called(method):
-            return method(request, **_options(timeout))
+        with self._called(method, timeout) as options:
+            return method(request, **options)
 
     def stream(
         self, method: Callable[..., Iterable[Answer]], request: Any, *, timeout: timedelta
     ) -> Iterator[Answer]:
         """Call a stub's method that answers with many messages; `timeout` is for all of them together.
 
-        :raises Unavailable: the last one did not come in time, or the other side cannot serve.
+        :raises Unavailable: the last one did not come in time, the other side cannot serve, or did not answer lately.
         :raises RemoteRefusal: it answered with an error of its own.
         """
-        with _called(method):
-            yield from method(request, **_options(timeout))
+        with self._called(method, timeout) as options:
+            yield from method(request, **options)
 
     def close(self) -> None:
         """Close the channel."""
         self.channel.close()
 
+    @contextmanager
+    def _called(self, method: Callable[..., Any], timeout: timedelta) -> Iterator[dict[str, Any]]:
+        options = _options(timeout)
+        self._breaker.admit(seconds=options["timeout"])
+        started = time.perf_counter()
+        status = grpc.StatusCode.OK
+        try:
+            yield options
+        except grpc.RpcError as error:
+            status = error.code()
+            raise _as_error(error) from error
+        finally:
+            self._breaker.note(status)
+            name = getattr(method, "_method", b"")
+            label = name.decode() if isinstance(name, bytes) else str(name)
+            telemetry.RPC_CLIENT_SECONDS.labels(label, status.name).observe(time.perf_counter() - started)
 
-@contextmanager
-def _called(method: Callable[..., Any]) -> Iterator[None]:
-    started = time.perf_counter()
-    status = grpc.StatusCode.OK
-    try:
-        yield
-    except grpc.RpcError as error:
-        status = error.code()
-        raise _as_error(error) from error
-    finally:
-        name = getattr(method, "_method", b"")
-        label = name.decode() if isinstance(name, bytes) else str(name)
-        telemetry.RPC_CLIENT_SECONDS.labels(label, status.name).observe(time.perf_counter() - started)
+
+def _channel_options(service: str, safe_methods: Sequence[str]) -> list[tuple[str, str | int]]:
+    return [
+        ("grpc.service_config", _service_config(service, safe_methods)),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2000),
+        ("grpc.min_reconnect_backoff_ms", LONGEST_CONNECT),  # in truth how long one attempt may take
+        ("grpc.keepalive_time_ms", PING_EVERY),
+        ("grpc.keepalive_timeout_ms", PING_TIMEOUT),
+        ("grpc.http2.ping_timeout_ms", PING_TIMEOUT),  # else a minute, whatever the line above says
+        ("grpc.http2.max_pings_without_data", 0),  # no limit
+    ]
+
+
+def _service_config(service: str, safe_methods: Sequence[str]) -> str:
+    retried = {
+        "name": [{"service": service, "method": method} for method in safe_methods],
+        "retryPolicy": {
+            "maxAttempts": 3,
+            "initialBackoff": "0.05s",
+            "maxBackoff": "1s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        },
+    }
+    return json.dumps(
+        {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "healthCheckConfig": {"serviceName": ""},
+            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+            "methodConfig": [retried] if safe_methods else [],
+        }
+    )
 
 
 def _options(timeout: timedelta) -> dict[str, Any]:

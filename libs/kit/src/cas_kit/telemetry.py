@@ -31,6 +31,11 @@ RPC_SECONDS = Histogram("cas_rpc_seconds", "gRPC calls answered.", ["method", "s
 RPC_CLIENT_SECONDS = Histogram(
     "cas_rpc_client_seconds", "gRPC calls made.", ["method", "status"], buckets=_BUCKETS
 )
+RPC_BREAKER_OPEN = Gauge(
+    "cas_rpc_breaker_open",
+    "1 while a service that did not answer is asked by one call at a time.",
+    ["service"],
+)
 OUTBOX_AGE = Gauge("cas_outbox_age_seconds", "Age of the oldest message that is still tried.")
 OUTBOX_PARKED = Gauge("cas_outbox_parked", "Messages that were given up and wait for a person.")
 REVOCATIONS_STALE = Gauge(
