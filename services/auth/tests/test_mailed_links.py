@@ -105,6 +105,14 @@ class TestMailedLinks:
         assert fields["type"] == ["signup"]
         assert confirming.user(fields["access_token"][0]).status_code == 200
 
+    def test_the_page_lets_the_browser_go_on_to_an_app(self, start):
+        running = start(email_auto_confirm=False, redirect_urls=["cas.tutor:**"])
+        for address in ("cas.tutor://cb", "cas.tutor:///cb"):
+            page = running.client.get(
+                "/auth/v1/verify", params={"token": "x", "type": "signup", "redirect_to": address}
+            )
+            assert page.headers["content-security-policy"].endswith("form-action 'self' cas.tutor:")
+
     def test_a_flow_gets_a_code_in_the_query(self, confirming):
         link = self.link(confirming, code_challenge=VERIFIER, code_challenge_method="plain")
         target = urlsplit(self.open(confirming, link, "POST").headers["location"])

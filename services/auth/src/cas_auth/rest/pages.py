@@ -48,11 +48,16 @@ def button_page(*, title: str, text: str, button: str, action: str, leads_to: st
     :param action: where the button posts to.
     :param leads_to: where the browser is sent after that; browsers hold this too against the page's policy.
     """
-    target = urlsplit(leads_to)
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; "
-        f"form-action 'self' {target.scheme}://{target.netloc}"
+        f"form-action 'self' {_source_of(leads_to)}"
     )
     page = _PAGE.format(title=escape(title), text=escape(text), button=escape(button), action=escape(action))
     headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
     return Response(page, headers=headers, media_type="text/html")
+
+
+def _source_of(address: str) -> str:
+    """The address as a policy names it: an app's scheme has no hosts there (CSP 3, 6.7.2.8)."""
+    target = urlsplit(address)
+    return f"{target.scheme}://{target.netloc}" if target.scheme in {"http", "https"} else f"{target.scheme}:"
