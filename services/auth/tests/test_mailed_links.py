@@ -19,7 +19,13 @@ SITE = "http://localhost:3000"
 
 
 class TestRedirects:
-    PATTERNS = ("https://*.example.com/welcome/**", "myapp://callback", "https://shop.example.org/*")
+    PATTERNS = (
+        "https://*.example.com/welcome/**",
+        "myapp://callback",
+        "https://shop.example.org/*",
+        "https://shop.example.org/お店/*",
+        "otherapp://*",
+    )
 
     @pytest.mark.parametrize(
         "wanted",
@@ -29,6 +35,7 @@ class TestRedirects:
             "https://app.example.com/welcome/back?x=1",
             "myapp://callback?code=1",
             "https://shop.example.org/cart",
+            "http://localhost:3000/%E6%97%A5?q=%E6%97%A5#/%E6%97%A5",
         ],
     )
     def test_lets_allowed_addresses_through(self, wanted):
@@ -57,10 +64,23 @@ class TestRedirects:
             "https://shop.example.org/cart/deep",
             "http://[::1",
             "http://localhost:99999999/",
+            "https://日本.example.com/welcome/x",
+            "https://x;sandbox.example.com/welcome/x",
+            "otherapp://日本",
         ],
     )
     def test_sends_everybody_else_to_the_site(self, wanted):
         assert allowed_redirect(wanted, site_url=SITE, patterns=self.PATTERNS) == SITE
+
+    @pytest.mark.parametrize(
+        ("wanted", "address"),
+        [
+            ("http://localhost:3000/日?q=é#/ü", "http://localhost:3000/%E6%97%A5?q=%C3%A9#/%C3%BC"),
+            ("https://shop.example.org/お店/é", "https://shop.example.org/%E3%81%8A%E5%BA%97/%C3%A9"),
+        ],
+    )
+    def test_writes_other_alphabets_as_browsers_do(self, wanted, address):
+        assert allowed_redirect(wanted, site_url=SITE, patterns=self.PATTERNS) == address
 
 
 class TestMailedLinks:
@@ -112,6 +132,12 @@ class TestMailedLinks:
                 "/auth/v1/verify", params={"token": "x", "type": "signup", "redirect_to": address}
             )
             assert page.headers["content-security-policy"].endswith("form-action 'self' cas.tutor:")
+
+    def test_a_place_in_another_alphabet_is_reached(self, confirming):
+        link = self.link(confirming, redirect_to="https://app.example.com/日")
+        answer = self.open(confirming, link, "POST")
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("https://app.example.com/%E6%97%A5#access_token=")
 
     def test_a_flow_gets_a_code_in_the_query(self, confirming):
         link = self.link(confirming, code_challenge=VERIFIER, code_challenge_method="plain")

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+# What browsers write of a host, which they spell in ASCII themselves (RFC 5890), and a port.
+_AUTHORITY = re.compile(r"[A-Za-z0-9._:\[\]-]*")
 # The separator of a glob: `*` stays between two of them, `**` goes across.
 _WILDCARDS = re.compile(r"\*\*|\*|\?")
 
@@ -13,10 +15,18 @@ def allowed_redirect(wanted: str | None, *, site_url: str, patterns: Sequence[st
 
     Scheme, host and port must be exactly those of the site, or of a pattern; a glob may stand in a pattern's path, or
     for a whole label of its host. What comes after `?` or `#` is not compared: clients add parameters of their own.
+    What comes back fits into a header.
     """
-    if wanted and _is_plain(wanted) and (_same_origin(wanted, site_url) or _matches(wanted, patterns)):
-        return wanted
+    if wanted and _is_plain(wanted):
+        address = _in_ascii(wanted)
+        if _same_origin(address, site_url) or _matches(address, patterns):
+            return address
     return site_url
+
+
+def _in_ascii(url: str) -> str:
+    """Every other character percent-encoded, as browsers write a path, a query and a fragment."""
+    return "".join(character if character.isascii() else quote(character) for character in url)
 
 
 def _is_plain(url: str) -> bool:
@@ -25,7 +35,7 @@ def _is_plain(url: str) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        return bool(parts.scheme) and parts.username is None and parts.port != 0
+        return bool(parts.scheme) and bool(_AUTHORITY.fullmatch(parts.netloc)) and parts.port != 0
     except ValueError:
         return False
 
@@ -39,7 +49,7 @@ def _same_origin(url: str, site_url: str) -> bool:
 
 def _matches(url: str, patterns: Sequence[str]) -> bool:
     compared = re.split(r"[?#]", url, maxsplit=1)[0]
-    return any(_as_regex(pattern).fullmatch(compared) for pattern in patterns)
+    return any(_as_regex(_in_ascii(pattern)).fullmatch(compared) for pattern in patterns)
 
 
 def _as_regex(pattern: str) -> re.Pattern[str]:
