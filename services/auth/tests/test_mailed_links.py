@@ -139,6 +139,12 @@ class TestMailedLinks:
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("https://app.example.com/%E6%97%A5#access_token=")
 
+    def test_a_flow_comes_back_to_its_place_in_the_page(self, confirming):
+        halves = {"code_challenge": VERIFIER, "code_challenge_method": "plain"}
+        link = self.link(confirming, redirect_to="https://app.example.com/#/welcome", **halves)
+        target = urlsplit(self.open(confirming, link, "POST").headers["location"])
+        assert (list(parse_qs(target.query)), target.fragment) == (["code"], "/welcome")
+
     def test_a_flow_gets_a_code_in_the_query(self, confirming):
         link = self.link(confirming, code_challenge=VERIFIER, code_challenge_method="plain")
         target = urlsplit(self.open(confirming, link, "POST").headers["location"])

@@ -46,10 +46,12 @@ def error_redirect(target: str, error: DomainError) -> Response:
 def redirect(
     target: str, *, query: Mapping[str, object] | None = None, fragment: Mapping[str, object] | None = None
 ) -> Response:
-    """Send the browser to `target` with these fields added."""
+    """Send the browser to `target` with these fields added; those of the fragment take the place of its own."""
     parts = urlsplit(target)
     joined = "&".join(filter(None, [parts.query, urlencode(query or {})]))
-    address = urlunsplit(parts._replace(query=joined, fragment=urlencode(fragment or {})))
+    address = urlunsplit(
+        parts._replace(query=joined, fragment=urlencode(fragment) if fragment else parts.fragment)
+    )
     return Response(status_code=303, headers={"Location": address, "Referrer-Policy": "no-referrer"})
 
 
