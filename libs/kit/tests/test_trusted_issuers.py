@@ -218,7 +218,7 @@ class TestAProgram:
     @pytest.mark.parametrize("role", ["service_role", "supabase_admin"])
     @pytest.mark.parametrize("user_id", [None, uuid4()])
     def test_is_no_user(self, role, user_id):
-        token = OURS.token(role=role, sub=str(user_id) if user_id else None)
+        token = OURS.token(role=role, sub=str(user_id) if user_id else None, session_id=None)
         verifier = verifier_of()
         with pytest.raises(Unauthenticated):
             verifier.verify(token)
@@ -226,7 +226,13 @@ class TestAProgram:
 
     def test_of_another_issuer_is_no_user_either(self, project):
         with pytest.raises(Unauthenticated):
-            verifier_of(trust(project)).verify(project.token(role="service_role"))
+            verifier_of(trust(project)).verify(project.token(role="service_role", session_id=None))
+
+    @pytest.mark.parametrize("role", ["service_role", "supabase_admin"])
+    def test_of_that_role_is_not_somebody_who_signed_in(self, role):
+        """An administrator with an account has a session, which they must be able to end."""
+        user_id = uuid4()
+        assert verifier_of().verify(OURS.token(user_id, role=role)).user_id == user_id
 
     def test_is_known_by_its_claims(self):
         claims = verifier_of().verified_claims(OURS.token(role="service_role", sub=None))

@@ -69,7 +69,7 @@ class TestFirstCall:
 
     @pytest.mark.parametrize("role", ["service_role", "supabase_admin"])
     def test_of_a_program_is_refused_and_creates_nothing(self, client, issuer, database, role):
-        answer = client.get(PATH, headers=issuer.bearer(role=role))
+        answer = client.get(PATH, headers=issuer.bearer(role=role, session_id=None))
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
     def test_of_an_erased_user_is_refused_and_creates_nothing(self, ada, issuer, database, user_id, now):

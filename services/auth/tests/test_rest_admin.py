@@ -64,6 +64,16 @@ class TestWhoMay:
         assert refusal(self.send(auth, method, path, bearer(token))) == (403, "session_not_found")
 
 
+class TestAdministratorsWithAnAccount:
+    def test_use_it_and_sign_out_like_everybody(self, auth, call):
+        user = call("POST", USERS, json={"email": "ada@example.com", "password": PASSWORD}).json()
+        call("PUT", f"{USERS}/{user['id']}", json={"role": "service_role", "email_confirm": True})
+        token = auth.sign_in().json()["access_token"]
+        assert auth.user(token).status_code == 200
+        assert auth.client.post("/auth/v1/logout", headers=bearer(token)).status_code == 204
+        assert refusal(auth.client.get(USERS, headers=bearer(token))) == (403, "session_not_found")
+
+
 class TestUsers:
     def test_are_added_changed_and_deleted_as_the_client_does(self, auth, call):
         created = call(

@@ -30,7 +30,7 @@ LATEST_INSTANT = 253_402_300_799  # the last second of the year 9999
 REFUSED_HEADERS = frozenset(
     {"jku", "jwk", "x5u", "x5c", "crit", "b64"}
 )  # keys come from the issuer's JWKS only
-# Tokens of programs that may do everything (docs/spec/auth-protocol.md 1): they are nobody's.
+# Roles that may do everything (docs/spec/auth-protocol.md 1): outside a session they are a program's, which is nobody.
 SERVICE_ROLES = ("service_role", "supabase_admin")
 # Python's base64 skips foreign characters, so that many spellings of one token would pass.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -251,13 +251,13 @@ def _is_instant(value: object) -> bool:
 
 
 def _principal(trust: _Trust, claims: Mapping[str, Any], digest: bytes) -> Principal:
-    if claims.get("sub") is None or claims.get("role") in SERVICE_ROLES:
+    session_id = str(claims.get("session_id") or "")
+    if claims.get("sub") is None or (claims.get("role") in SERVICE_ROLES and not session_id):
         raise Unauthenticated
     try:
         user_id = local_user_id(claims["sub"], issuer=trust.issuer, subjects=trust.subjects)
     except ValueError as error:
         raise SubjectNotAUser from error
-    session_id = str(claims.get("session_id") or "")
     return Principal(
         user_id=user_id, session_id=session_id, issuer=trust.issuer, claims=claims, digest=digest
     )

@@ -207,8 +207,8 @@ SUBJECTS: dict[str, Make] = {
 # Good tokens of programs that may do everything, and therefore act for no user.
 PROGRAMS: dict[str, Make] = {
     "a service role": lambda f: f.token(role="service_role", sub=ABSENT, session_id=ABSENT),
-    "a service role in a user's name": lambda f: f.token(role="service_role"),
-    "an administrator of Supabase": lambda f: f.token(role="supabase_admin"),
+    "a service role in a user's name": lambda f: f.token(role="service_role", session_id=ABSENT),
+    "an administrator of Supabase": lambda f: f.token(role="supabase_admin", session_id=""),
 }
 
 PAYLOADS: dict[str, Make] = {
