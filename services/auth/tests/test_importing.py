@@ -35,11 +35,13 @@ from cas_auth.domain.supabase_export import (
     RowRefused,
 )
 from cas_auth.models import Factor, Identity, User
-from cas_auth.operations import factors
+from cas_auth.operations import administration, directory, factors
+from cas_auth.operations.administration import Act
 from cas_auth.repository import importing as repository
 from cas_kit.errors import Unavailable
 from cas_local.postgres import libpq_url
 
+from .conftest import ORIGIN
 from .supabase_project import SupabaseProject
 
 ADA, EVE, BOB = (UUID(int=number) for number in (1, 2, 3))
@@ -323,6 +325,38 @@ class TestImport:
         assert renewed.startswith("$argon2id$")
         import_rows([user_row()])
         assert desk.stored(grant).password_hash == renewed
+
+    def test_keeps_the_roles_of_the_marketplace(self, import_rows, desk, database):
+        import_rows([user_row(raw_app_meta_data={"provider": "email", "roles": ["admin"]})])
+        roles = {"user_id": ADA, "roles": ["tutor"], "active_role": "tutor", "version": 3, "now": desk.now}
+        with database.transaction() as session:
+            directory.set_app_roles(session, **roles)
+        newer = user_row(raw_app_meta_data={"plan": "gold", "roles": []}, updated_at="9999-01-01 00:00:00+00")
+        import_rows([newer])
+        said = desk.sign_in().user.app_metadata
+        assert said == {"plan": "gold", "roles": ["tutor"], "active_role": "tutor"}
+
+    def test_keeps_the_longer_ban(self, import_rows, database):
+        months = [f"2199-0{month}-01 00:00:00+00" for month in (3, 2, 4)]
+        for number, banned_until in enumerate([*months, None]):
+            import_rows(
+                [user_row(banned_until=banned_until, updated_at=f"2025-07-0{number + 1} 12:00:00+00")]
+            )
+        assert [user.banned_until.month for user in stored(database, User)] == [4]
+
+    @pytest.mark.parametrize("keep_id", [True, False])
+    def test_brings_nobody_back_who_was_deleted_here(self, import_rows, desk, database, report, keep_id):
+        tables = [user_row()], [identity_row()], [factor_row()]
+        import_rows(*tables)
+        act = Act(admin_id=None, origin=ORIGIN, now=desk.now)
+        with database.transaction() as session:
+            administration.delete_user(session, user_id=ADA, keep_id=keep_id, act=act)
+        newer = [[row | {"updated_at": "9999-01-01 00:00:00+00"} for row in rows] for rows in tables]
+        _, status = import_rows(*newer)
+        assert status
+        assert [found["reason"] for found in report()] == ["the user was deleted here"] * 3
+        assert [user.email for user in stored(database, User)] == [None] * keep_id
+        assert stored(database, Identity) == stored(database, Factor) == []
 
     def test_reports_what_it_cannot_take(self, import_rows, desk, ada, database, report):
         users = [

@@ -21,6 +21,7 @@ from cas_auth.domain.supabase_export import (
 from cas_auth.operations.tools import Tools
 from cas_auth.repository import importing
 from cas_auth.repository.audit_log import add_audit_entry
+from cas_auth.repository.audit_seals import list_erased
 from cas_kit.db import Database
 
 
@@ -92,6 +93,7 @@ class Importer:
         """
         batch = self._read(kind, rows)
         with self._database.transaction() as session:
+            _leave_the_deleted(session, batch)
             self._check_owners(session, batch)
             added, updated = _write(session, batch)
         refused = sum(not problem.taken for problem in batch.problems)
@@ -162,6 +164,19 @@ class Importer:
             else:
                 kept.append((row, columns))
         batch.writable = kept
+
+
+def _leave_the_deleted(session: Session, batch: _Batch) -> None:
+    """Set rows aside of users who were deleted here: the other side does not know it."""
+    user_of = "id" if batch.kind is RowKind.USER else "user_id"
+    erased = list_erased(session, user_ids={columns[user_of] for _, columns in batch.writable})
+    kept = []
+    for row, columns in batch.writable:
+        if columns[user_of] in erased:
+            batch.problems.append(Problem.of(row, "the user was deleted here"))
+        else:
+            kept.append((row, columns))
+    batch.writable = kept
 
 
 def _write(session: Session, batch: _Batch) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnClause,
+    ColumnElement,
     Enum,
     String,
     Table,
@@ -16,13 +17,14 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    case,
     cast,
     column,
     func,
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -50,7 +52,7 @@ class Refused(Exception):
 def upsert(session: Session, table_name: str, rows: Rows) -> tuple[int, int]:
     """Add these rows, and bring those that are there up to date where theirs changed later; how many of each.
 
-    A row that was changed here later stays as it is, and so does one that is not the same user's.
+    A row that was changed here later stays as it is, and so does one that is not the same user's, or of a deleted one.
 
     :raises Refused: and none of them is written.
     """
@@ -90,13 +92,32 @@ def _statement(table: Table, names: Collection[str]) -> Any:
     columns = [table.c[name] for name in names]
     statement = insert(table).from_select(columns, select(_records(columns)))
     keys = _KEYS[table.name]
-    changes = {name: statement.excluded[name] for name in names if name not in {*keys, *_FIXED}}
+    changes: dict[str, ColumnElement[Any]] = {
+        name: statement.excluded[name] for name in names if name not in {*keys, *_FIXED}
+    }
     condition = statement.excluded.updated_at > table.c.updated_at
     if "user_id" in table.c:
         condition &= statement.excluded.user_id == table.c.user_id
+    if table.name == User.__tablename__:
+        condition &= table.c.deleted_at.is_(None)
+        changes |= _decided_here(table, statement)
     return statement.on_conflict_do_update(index_elements=keys, set_=changes, where=condition).returning(
         literal_column("xmax = 0")
     )
+
+
+def _decided_here(table: Table, statement: Insert) -> dict[str, ColumnElement[Any]]:
+    """What the other side cannot know of a user: their roles in the marketplace, and how long we ban them."""
+    ours, theirs = table.c, statement.excluded
+    roles = func.jsonb_build_object(
+        "roles", ours.app_metadata["roles"], "active_role", ours.app_metadata["active_role"]
+    )
+    return {
+        "app_metadata": case(
+            (ours.app_roles_version > 0, theirs.app_metadata.op("||")(roles)), else_=theirs.app_metadata
+        ),
+        "banned_until": func.greatest(ours.banned_until, theirs.banned_until),
+    }
 
 
 def _records(columns: Sequence[ColumnClause[Any]]) -> TableValuedAlias:
