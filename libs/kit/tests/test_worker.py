@@ -283,8 +283,13 @@ class TestBroker:
         own_worker.wake("note", name="c")
         until(lambda: own_worker.runs("c"), within=30)
 
-    def test_that_went_while_all_tasks_ran_is_used_again(self, own_redis, own_worker):
+    @pytest.mark.parametrize("outages_before", [0, 1])
+    def test_that_went_while_all_tasks_ran_is_used_again(self, own_redis, own_worker, outages_before):
         """Nobody learns that they are done; their places are free all the same."""
+        for _ in range(outages_before):
+            own_redis.process.kill()
+            until(lambda: any("Trying again" in event["event"] for event in own_worker.events()), within=20)
+            own_redis.start()
         for name in ("a", "b"):
             own_worker.wake("hold", name=name)
         until(lambda: own_worker.runs("a") and own_worker.runs("b"))

@@ -242,21 +242,25 @@ class _Worker(Worker):
         signal.signal(signal.SIGALRM, self._end_when_idle)
 
     def on_consumer_ready(self, consumer: Any) -> None:
+        """Begin to beat, in the loop that takes tasks: a pulse of another thread would outlive it.
+
+        Comes once; the timer outlives connections.
+        """
+        self._settle_connection(consumer)
+        self.pulse.beat()
+        consumer.timer.call_repeatedly(self.pulse.every.total_seconds(), self.pulse.beat)
+        super().on_consumer_ready(consumer)
+
+    def _settle_connection(self, consumer: Any) -> None:
         """Have the consumer ask for no more messages once we stop, and free the place of what it could not acknowledge.
 
-        Comes again with every new connection.
+        Each connection needs it. Celery calls back at the first one, and at the next if it is asked to again.
         """
         qos = consumer.task_consumer.channel.qos
         has_room = qos.can_consume
         qos.can_consume = lambda: self._told_at is None and has_room()
         qos.ack = partial(_acknowledge, qos, qos.ack)
-        self._begin_to_beat(consumer)
-        super().on_consumer_ready(consumer)
-
-    def _begin_to_beat(self, consumer: Any) -> None:
-        """In the loop that takes tasks: a pulse of another thread would outlive it."""
-        self.pulse.beat()
-        consumer.timer.call_repeatedly(self.pulse.every.total_seconds(), self.pulse.beat)
+        consumer.init_callback = self._settle_connection
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
