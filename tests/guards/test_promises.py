@@ -17,6 +17,7 @@ CHAPTERS = ("1.", "2.", "3.", "4.", "5.", "6.", "7.", "8.", "9.")
 MARK = re.compile(r"\*\*\[WEB.*?\]\*\*|\*Prevents:\*")
 
 PICTURES = "services/account/tests/test_pictures.py"
+FILES = "services/account/tests/test_picture_files.py"
 PROFILE = "services/account/tests/test_rest_profile.py"
 TEMPLATE = "services/account/tests/test_rest_professional_info.py"
 RULES = "services/account/tests/test_professional_info.py"
@@ -87,6 +88,12 @@ PROMISES: Mapping[str, tuple[str, ...]] = {
     ),
     "an avatar that uploads well and is gone after reload": (
         f"{PROFILE}::TestSaving::test_keeps_picture_addresses",
+        f"{FILES}::TestAPostedProfile::test_as_it_was_read_keeps_the_pictures",
+        f"{FILES}::TestAPostedProfile::test_as_it_was_read_long_ago_keeps_what_became_of_the_pictures",
+        f"{FILES}::TestAPostedProfile::test_never_shows_the_upload_of_another",
+    ),
+    "an old address that another session brings back": (
+        f"{PROFILE}::TestFirstCall::test_an_older_token_does_not_bring_the_old_email_back",
     ),
     '"Expected string, received null"': (f"{PROFILE}::TestSaving::test_of_what_was_read_changes_nothing",),
     # ---- 4: templates ----
