@@ -183,6 +183,13 @@ class TestErrorBodies:
         assert first(exchange.response, "Content-Length") == str(len(str(exchange.body)))
         assert first(exchange.response, "WWW-Authenticate") == 'Bearer realm="cas"'
 
+    @pytest.mark.parametrize(
+        "path", ["/api/profiles/x/y", "/api/marketplace", "/api/ai/x", "/api/user/delete"]
+    )
+    def test_say_it_as_error_too_where_the_web_client_reads_that(self, key: SigningKey, path: str) -> None:
+        body = json.loads(str(call(key, {}, path=path).body))
+        assert body["error"] == body["detail"] == "Missing or invalid authorization header"
+
     def test_say_when_the_token_was_missing(self, key: SigningKey) -> None:
         assert json.loads(str(call(key, {}).body))["detail"] == "Missing or invalid authorization header"
         assert json.loads(str(call(key, {"Authorization": ["Basic x"]}).body))["detail"].startswith("Missing")
@@ -244,4 +251,7 @@ def check(record: Any, value: dict[str, Any]) -> None:
     for name, each in value.items():
         assert isinstance(each, types[fields[name].type])
         for element in each if isinstance(each, list) else []:
-            check(fields[name].elements, element)
+            if isinstance(element, dict):
+                check(fields[name].elements, element)
+            else:
+                assert isinstance(element, types[fields[name].elements.type])

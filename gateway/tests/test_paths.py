@@ -115,6 +115,25 @@ class TestTheAnswer:
             "request_id": "mine",
         }
 
+    @pytest.mark.parametrize(
+        "path", ["/api/profiles", "/api/profiles/x/y", "/api/marketplace", "/api/ai/x", "/api/user/x"]
+    )
+    def test_says_it_as_error_too_where_the_web_client_reads_that(self, gateway: Client, path: str) -> None:
+        body = gateway.call("GET", path).json()
+        assert body["error"] == body["detail"] == "There is nothing at this address."
+
+    def test_says_it_as_error_too_when_it_is_about_token_or_body(
+        self, gateway: Client, key: SigningKey
+    ) -> None:
+        body = b"x" * (256 * 1024 + 1)
+        answers = [
+            gateway.call("POST", "/api/user/delete", token=token, body=body) for token in (None, key.token())
+        ]
+        assert [(answer.status, answer.json()["error"]) for answer in answers] == [
+            (401, "Missing or invalid authorization header"),
+            (413, "The request body is too large."),
+        ]
+
     def test_is_for_supabase_clients_under_auth(self, gateway: Client) -> None:
         answer = gateway.call("GET", "/auth/v1/nothing")
         assert answer.json() == {

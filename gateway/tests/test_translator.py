@@ -330,6 +330,11 @@ REFUSED: dict[str, tuple[Callable[[Any], object], str, str]] = {
         "",
         "repeats k",
     ),
+    "a prefix that is a pattern": (
+        lambda d: plugin(d, "error-bodies").update(error_prefixes=["/api/.*"]),
+        "plugins[3].config.error_prefixes[0]",
+        "beginning of a path",
+    ),
     "users who are somehow mapped": (
         lambda d: plugin(service(d, 1), "caller-identity").update(
             others=[{"issuer": "i", "audience": "a", "subjects": "guessed"}]

@@ -26,14 +26,25 @@ function bodies.gotrue(entry)
 end
 
 
--- docs/spec/domain.md 9.1
-function bodies.problem(entry, request_id)
+local function begins_with_one_of(path, prefixes)
+  for _, prefix in ipairs(prefixes) do
+    if path:sub(1, #prefix) == prefix then
+      return true
+    end
+  end
+  return false
+end
+
+
+-- docs/spec/domain.md 9.1. Below some addresses the existing web client reads the sentence as `error`.
+function bodies.problem(entry, request_id, path, error_prefixes)
   return {
     type = "urn:cas:problem:" .. entry.code,
     title = entry.title,
     status = entry.status,
     detail = entry.message,
     message = entry.message,
+    error = begins_with_one_of(path, error_prefixes) and entry.message or nil,
     code = entry.code,
     request_id = request_id,
   }

@@ -10,8 +10,10 @@ local ErrorBodies = {
 
 
 local function shaped(conf, entry)
-  if kong.request.get_path():sub(1, #conf.gotrue_prefix) ~= conf.gotrue_prefix then
-    return bodies.problem(entry, kong.response.get_header("X-Request-Id")), "application/problem+json"
+  local path = kong.request.get_path()
+  if path:sub(1, #conf.gotrue_prefix) ~= conf.gotrue_prefix then
+    local request_id = kong.response.get_header("X-Request-Id")
+    return bodies.problem(entry, request_id, path, conf.error_prefixes), "application/problem+json"
   end
   kong.response.set_header("X-Sb-Error-Code", entry.gotrue_code)
   local version = kong.request.get_header("X-Supabase-Api-Version")

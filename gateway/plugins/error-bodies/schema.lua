@@ -10,6 +10,7 @@ return {
         fields = {
           { realm = { type = "string", required = true } },
           { gotrue_prefix = { type = "string", required = true } },
+          { error_prefixes = { type = "array", required = true, elements = { type = "string" } } },
           { errors = {
               type = "array",
               required = true,

@@ -283,6 +283,7 @@ class ErrorBody(Part):
 class ErrorBodiesConfig(Part):
     realm: str
     gotrue_prefix: str
+    error_prefixes: list[Annotated[str, AfterValidator(spelling.prefix)]] = Field(min_length=1)
     errors: list[ErrorBody]
 
 

@@ -1,11 +1,21 @@
 """Kong's error-bodies as Envoy's local replies: what the gateway answers when no service does."""
 
+from enum import Enum, auto
 from typing import Any
 
 from cas_gateway.filters import METADATA, any_type, set_header
 from cas_gateway.kong import ErrorBodiesConfig, ErrorBody, KongFile
 
 Json = dict[str, Any]
+
+
+class Shape(Enum):
+    """How an error is told."""
+
+    GOTRUE = auto()
+    PROBLEM_WITH_ERROR = auto()
+    PROBLEM = auto()
+
 
 # Refused, reset or garbled upstream connections. What is left of 503 means overload, or no keys to check tokens with.
 BROKEN_UPSTREAM: Json = {"response_flag_filter": {"flags": ["UF", "UC", "UR", "UPE", "URX"]}}
@@ -49,21 +59,33 @@ OTHER = ErrorBody(
 
 
 def local_replies(kong: KongFile) -> Json:
-    """For each error the shape of the auth service below its prefix, problem details elsewhere."""
+    """For each error the shape of the auth service below its prefix, problem details elsewhere; some with `error`."""
     config = kong.errors
-    auth_path: Json = {
-        "header_filter": {"header": {"name": ":path", "string_match": {"prefix": config.gotrue_prefix}}}
-    }
+    shapes = _shapes(config)
     conditions = [(error, _disguised(error)) for error in config.errors]
     conditions += [(error, _all(_status(error.status), *_caller(error))) for error in config.errors]
     mappers = []
     for error, condition in conditions:
         if condition:
             mappers += [
-                _mapper(config, error, condition=_all(condition, auth_path), gotrue=True),
-                _mapper(config, error, condition=condition, gotrue=False),
+                _mapper(config, error, condition=_all(condition, *where), shape=shape)
+                for shape, where in shapes
             ]
     return {"mappers": mappers, "body_format": _problem(OTHER, status="%RESPONSE_CODE%")}
+
+
+def _shapes(config: ErrorBodiesConfig) -> list[tuple[Shape, list[Json]]]:
+    """Each shape with the addresses it is for; the first that fits counts."""
+    also_error = f"({'|'.join(config.error_prefixes)}).*"
+    return [
+        (Shape.GOTRUE, [_path({"prefix": config.gotrue_prefix})]),
+        (Shape.PROBLEM_WITH_ERROR, [_path({"safe_regex": {"regex": also_error}})]),
+        (Shape.PROBLEM, []),
+    ]
+
+
+def _path(match: Json) -> Json:
+    return {"header_filter": {"header": {"name": ":path", "string_match": match}}}
 
 
 def _disguised(error: ErrorBody) -> Json | None:
@@ -82,10 +104,10 @@ def _caller(error: ErrorBody) -> list[Json]:
     return [WITHOUT_BEARER] if error.without_bearer else []
 
 
-def _mapper(config: ErrorBodiesConfig, error: ErrorBody, *, condition: Json, gotrue: bool) -> Json:
+def _mapper(config: ErrorBodiesConfig, error: ErrorBody, *, condition: Json, shape: Shape) -> Json:
     # Envoy names the whole address as the realm, query and all.
     headers = [_bearer(config.realm), *_wait(error)]
-    if gotrue:
+    if shape is Shape.GOTRUE:
         headers += [
             set_header("x-sb-error-code", error.gotrue_code),
             set_header("x-supabase-api-version", "%REQ(X-SUPABASE-API-VERSION)%"),
@@ -94,8 +116,18 @@ def _mapper(config: ErrorBodiesConfig, error: ErrorBody, *, condition: Json, got
         "filter": condition,
         "status_code": error.status,
         "headers_to_add": headers,
-        "body_format_override": _gotrue(error) if gotrue else _problem(error, status=error.status),
+        "body_format_override": _body(error, shape),
     }
+
+
+def _body(error: ErrorBody, shape: Shape) -> Json:
+    match shape:
+        case Shape.GOTRUE:
+            return _gotrue(error)
+        case Shape.PROBLEM_WITH_ERROR:
+            return _problem(error, status=error.status, error=error.message)
+        case Shape.PROBLEM:
+            return _problem(error, status=error.status)
 
 
 def _bearer(realm: str) -> Json:
@@ -112,7 +144,7 @@ def _wait(error: ErrorBody) -> list[Json]:
     return []
 
 
-def _problem(error: ErrorBody, *, status: int | str) -> Json:
+def _problem(error: ErrorBody, /, *, status: int | str, **more: str) -> Json:
     return {
         "content_type": "application/problem+json",
         "json_format": {
@@ -123,6 +155,7 @@ def _problem(error: ErrorBody, *, status: int | str) -> Json:
             "message": error.message,
             "code": error.code,
             "request_id": "%REQ(X-REQUEST-ID)%",
+            **more,
         },
     }
 

@@ -33,6 +33,12 @@ def path(value: str) -> str:
     return value
 
 
+def prefix(value: str) -> str:
+    if not re.fullmatch(r"/[a-z0-9/-]*", value):
+        raise ValueError("write the beginning of a path, like /api/things: it is no pattern")
+    return value
+
+
 def distinct(values: list[str]) -> list[str]:
     if repeated := [value for value, count in Counter(values).items() if count > 1]:
         raise ValueError(f"repeats {', '.join(repeated)}")
