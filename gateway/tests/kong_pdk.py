@@ -92,6 +92,7 @@ class Kong:
         functions: dict[str, tuple[set[str], Callable[..., Any]]] = {
             "request.get_headers": (before, self._request_headers),
             "request.get_header": (before | after, lambda name: first(exchange.request, name)),
+            "request.get_id": (before | after, lambda: "0" * 32),
             "request.get_path": (before | after, lambda: exchange.path),
             "service.request.set_header": (before, self._set_request_header),
             "service.request.set_headers": (before, self._set_request_headers),

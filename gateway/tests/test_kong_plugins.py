@@ -11,6 +11,7 @@ from cas_gateway.settings import Settings
 
 from .kong_pdk import PLUGINS, Credential, Exchange, Exit, Headers, Kong, first, jwt_plugin
 from .test_identity_headers import LIE, NAMES
+from .test_request_id import GIVEN, UNFIT
 from .tokens import AUDIENCE, ISSUER, NOBODYS, SigningKey, forged
 
 # Kong reads JSON as it comes, numbers of any size, and never looks at iat; our key has signed these.
@@ -46,9 +47,10 @@ def call(
     return exchange
 
 
-def answer(kong: Kong) -> None:
+def answer(kong: Kong, *, request_id: str | None = "mine") -> None:
     """The phases of the answer, with a body in two chunks."""
-    kong.exchange.response["x-request-id"] = ["mine"]
+    if request_id:
+        kong.exchange.response["x-request-id"] = [request_id]
     config = next(each["config"] for each in DOCUMENT["plugins"] if each["name"] == "error-bodies")
     kong.run("error-bodies", "header_filter", config)
     for _ in range(2):
@@ -152,6 +154,28 @@ class TestClaimedIdentity:
         }
         exchange = call(key, {"Authorization": [f"Bearer {key.token()}"]} | others, protected=protected)
         assert others.items() <= exchange.request.items()
+
+
+class TestTheRequestId:
+    @pytest.mark.parametrize("fit", GIVEN)
+    def test_is_kept(self, key: SigningKey, fit: str) -> None:
+        assert call(key, {"X-Request-Id": [fit]}, protected=False).request == {"x-request-id": [fit]}
+
+    @pytest.mark.parametrize("unfit", UNFIT)
+    def test_is_left_to_kong_where_services_would_not_take_it(self, key: SigningKey, unfit: str) -> None:
+        assert call(key, {"X-Request-Id": [unfit]}, protected=False).request == {}
+
+    def test_is_left_to_kong_where_there_are_two(self, key: SigningKey) -> None:
+        assert call(key, {"X-Request-Id": ["a", "b"]}, protected=False).request == {}
+
+    def test_is_made_for_a_refusal_of_what_nginx_could_not_read(self) -> None:
+        exchange = Exchange(request={}, status=400, source="error")
+        answer(Kong(exchange), request_id=None)
+        assert (
+            json.loads(str(exchange.body))["request_id"]
+            == first(exchange.response, "X-Request-Id")
+            == "0" * 32
+        )
 
 
 class TestForwardedFor:

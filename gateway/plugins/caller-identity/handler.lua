@@ -1,8 +1,9 @@
 -- Who calls, as the services may believe it (docs/spec/gateway.md).
 --
--- The global instance runs in the rewrite phase, before any other plugin: it strips what clients say about themselves
--- and hides tokens at which the jwt plugin would fail with 500. The instance of a protected service runs right after
--- jwt has verified the token: it checks issuer and audience and names the user, if the token does.
+-- The global instance runs in the rewrite phase, before any other plugin: it strips what clients say about themselves,
+-- drops request ids that no service would take, so that correlation-id makes one, and hides tokens at which the jwt
+-- plugin would fail with 500. The instance of a protected service runs right after jwt has verified the token: it checks
+-- issuer and audience and names the user, if the token does.
 
 local identity = require "kong.plugins.caller-identity.identity"
 local json = require "cjson.safe"
@@ -32,6 +33,13 @@ local function strip()
   if trusted then
     -- Kong appends the balancer that called us; what clients wrote further left is gone.
     kong.service.request.set_header("X-Forwarded-For", kong.client.get_forwarded_ip())
+  end
+end
+
+
+local function drop_an_unfit_id()
+  if not identity.is_fit_id(kong.request.get_headers(MAX_HEADERS)["x-request-id"]) then
+    kong.service.request.clear_header("X-Request-Id")
   end
 end
 
@@ -87,6 +95,7 @@ end
 
 function CallerIdentity:rewrite()
   strip()
+  drop_an_unfit_id()
   hide_malformed_token()
 end
 

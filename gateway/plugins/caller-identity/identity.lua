@@ -14,6 +14,7 @@ local PREFIXES = { "x-user-", "x-consumer-", "x-authenticated-", "x-envoy-" }
 
 local ALGORITHMS = { ES256 = true, RS256 = true, HS256 = true }
 local ES256_SIGNATURE_BYTES = 64
+local MAX_ID_BYTES = 128
 local MAX_SUBJECT_BYTES = 255 -- OpenID Connect Core 1.0, section 2
 -- 6ba7b811-9dad-11d1-80b4-00c04fd430c8, of RFC 9562
 local URL_NAMESPACE = string.char(107, 167, 184, 17, 157, 173, 17, 209, 128, 180, 0, 192, 79, 212, 48, 200)
@@ -42,6 +43,13 @@ end
 
 function identity.tells_where_from(name)
   return canonical(name):sub(1, 12) == "x-forwarded-"
+end
+
+
+-- Whether a service would take this for a request's id (cas_kit.telemetry); src/cas_gateway/envoy.py has the same rule.
+-- Two values come as a table.
+function identity.is_fit_id(value)
+  return type(value) == "string" and #value <= MAX_ID_BYTES and value:match("^[%w._:/+=-]+$") ~= nil
 end
 
 

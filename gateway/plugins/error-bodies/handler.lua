@@ -9,11 +9,21 @@ local ErrorBodies = {
 }
 
 
+-- correlation-id has not seen what nginx could not read.
+local function request_id()
+  local id = kong.response.get_header("X-Request-Id")
+  if not id then
+    id = kong.request.get_id()
+    kong.response.set_header("X-Request-Id", id)
+  end
+  return id
+end
+
+
 local function shaped(conf, entry)
-  local path = kong.request.get_path()
+  local path, id = kong.request.get_path(), request_id()
   if path:sub(1, #conf.gotrue_prefix) ~= conf.gotrue_prefix then
-    local request_id = kong.response.get_header("X-Request-Id")
-    return bodies.problem(entry, request_id, path, conf.error_prefixes), "application/problem+json"
+    return bodies.problem(entry, id, path, conf.error_prefixes), "application/problem+json"
   end
   kong.response.set_header("X-Sb-Error-Code", entry.gotrue_code)
   local version = kong.request.get_header("X-Supabase-Api-Version")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cas_gateway.filters import any_type, filter_chain
+from cas_gateway.filters import any_type, filter_chain, set_header
 from cas_gateway.kong import KongFile
 from cas_gateway.providers import jwks_clusters
 from cas_gateway.replies import local_replies
@@ -98,7 +98,34 @@ _PATHS: Json = {
     "path_with_escaped_slashes_action": "REJECT_REQUEST",
 }
 
+# What the services take for an id, too (cas_kit.telemetry); Kong's plugin keeps the same rule.
+_FIT_ID = (
+    "'x-request-id' in request.headers && size(request.headers['x-request-id']) <= 128"
+    " && request.headers['x-request-id'].matches('^[A-Za-z0-9._:/+=-]+$')"
+)
+_ASIDE = "x-envoy-fit-request-id"
+# An empty value would leave the old one in place, so a fit id goes by another name while any is removed.
+_KEEP_A_FIT_ID: Json = {
+    "name": "envoy.http.early_header_mutation.header_mutation",
+    "typed_config": any_type(
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[
+            {"remove": _ASIDE},
+            {"append": set_header(_ASIDE, f"%CEL({_FIT_ID} ? request.headers['x-request-id'] : '')%")},
+            {"remove": "x-request-id"},
+            {"append": set_header("x-request-id", f"%REQ({_ASIDE})%")},
+            {"remove": _ASIDE},
+        ],
+    ),
+}
+
+# A request that could not be read has its id in the answer only.
+_GIVEN_OR_MADE_ID = (
+    "'x-request-id' in request.headers ? request.headers['x-request-id'] : response.headers['x-request-id']"
+)
+
 _REQUEST_IDS: Json = {
+    "early_header_mutation_extensions": [_KEEP_A_FIT_ID],
     "generate_request_id": True,
     "preserve_external_request_id": True,
     "always_set_request_id_in_response": True,
@@ -145,7 +172,7 @@ def _access_log() -> Json:
                 "json_format": {
                     "time": "%START_TIME%",
                     "event": "request_answered",
-                    "request_id": "%REQ(X-REQUEST-ID)%",
+                    "request_id": f"%CEL({_GIVEN_OR_MADE_ID})%",
                     "method": "%REQ(:METHOD)%",
                     "path": "%PATH(NQ)%",
                     "route": "%ROUTE_NAME%",

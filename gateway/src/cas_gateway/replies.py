@@ -49,6 +49,9 @@ REFUSED_TOKEN = _because("jwt_authn_access_denied")
 # It answers 401 while it has no keys to check with; the caller's token may be perfectly good.
 WITHOUT_KEYS = _because("jwt_authn_access_denied{Jwks_remote_fetch")
 
+# Envoy gives a request no id before it could read it: the last of the two that is not empty counts.
+REQUEST_ID = (set_header("x-request-id", "%UNIQUE_ID%"), set_header("x-request-id", "%REQ(X-REQUEST-ID)%"))
+
 OTHER = ErrorBody(
     status=400,
     title="Refused",
@@ -71,7 +74,15 @@ def local_replies(kong: KongFile) -> Json:
                 _mapper(config, error, condition=_all(condition, *where), shape=shape)
                 for shape, where in shapes
             ]
-    return {"mappers": mappers, "body_format": _problem(OTHER, status="%RESPONSE_CODE%")}
+    return {"mappers": [*mappers, _any_other()]}
+
+
+def _any_other() -> Json:
+    return {
+        "filter": _status(400, op="GE"),
+        "headers_to_add": list(REQUEST_ID),
+        "body_format_override": _problem(OTHER, status="%RESPONSE_CODE%"),
+    }
 
 
 def _shapes(config: ErrorBodiesConfig) -> list[tuple[Shape, list[Json]]]:
@@ -106,7 +117,7 @@ def _caller(error: ErrorBody) -> list[Json]:
 
 def _mapper(config: ErrorBodiesConfig, error: ErrorBody, *, condition: Json, shape: Shape) -> Json:
     # Envoy names the whole address as the realm, query and all.
-    headers = [_bearer(config.realm), *_wait(error)]
+    headers = [_bearer(config.realm), *_wait(error), *REQUEST_ID]
     if shape is Shape.GOTRUE:
         headers += [
             set_header("x-sb-error-code", error.gotrue_code),
@@ -154,7 +165,7 @@ def _problem(error: ErrorBody, /, *, status: int | str, **more: str) -> Json:
             "detail": error.message,
             "message": error.message,
             "code": error.code,
-            "request_id": "%REQ(X-REQUEST-ID)%",
+            "request_id": "%RESP(X-REQUEST-ID)%",
             **more,
         },
     }
@@ -173,8 +184,8 @@ def _gotrue(error: ErrorBody) -> Json:
     }
 
 
-def _status(code: int) -> Json:
-    comparison = {"op": "EQ", "value": {"default_value": code, "runtime_key": "gateway.unused"}}
+def _status(code: int, *, op: str = "EQ") -> Json:
+    comparison = {"op": op, "value": {"default_value": code, "runtime_key": "gateway.unused"}}
     return {"status_code_filter": {"comparison": comparison}}
 
 
