@@ -287,6 +287,8 @@ OTHER_WORDS_FOR_BOUNDS = {
     "£20 and above": {"min": 20.0},
     "20 pounds upwards": {"min": 20.0},
     "£20 or higher": {"min": 20.0},
+    "30 max per hour": {"max": 30.0},
+    "30 or more an hour": {"min": 30.0},
     "£25 at most": {"max": 25.0},
     "£30 tops": {"max": 30.0},
     "£30 or cheaper": {"max": 30.0},
@@ -360,6 +362,20 @@ MEASURES = {
     "from 20:": {"min": 20.0},
 }
 
+REFUSED_PRICES = {
+    "I can't pay more than £25": {"max": 25.0},
+    "cannot afford over £30": {"max": 30.0},
+    "don't want to pay over about £30 an hour": {"max": 30.0},
+    "don’t want anybody over £30": {"max": 30.0},  # noqa: RUF001  as phones type it
+    "nothing over £30": {"max": 30.0},
+    "no one above 30": {"max": 30.0},
+    "never more than £20": {"max": 20.0},
+    "not exceeding £30": {"max": 30.0},
+    "nobody under £20": {"min": 20.0},
+    "not online, more than £20": {"min": 20.0},
+    "not pushy, over £20": {"min": 20.0, "terms": "not pushy"},
+}
+
 WHAT_COUNTS_SOMETHING_ELSE = {
     "over 18s": {},
     "over 4.5 rating": {"terms": "rating"},
@@ -399,6 +415,7 @@ TRIALS = {
             PRICES,
             WORDS_BETWEEN_A_BOUND_AND_ITS_PRICE,
             OTHER_WORDS_FOR_BOUNDS,
+            REFUSED_PRICES,
             MEASURES,
             WHAT_COUNTS_SOMETHING_ELSE,
             TRIALS,

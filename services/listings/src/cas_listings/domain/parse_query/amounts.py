@@ -22,6 +22,26 @@ _PER_HOUR: Phrases = (
     ("ph",),
     ("hourly",),
 )
+OR_LESS: Phrases = (
+    ("max",),
+    ("maximum",),
+    ("tops",),
+    ("at", "most"),
+    *((joint, word) for joint in ("or", "and") for word in ("less", "under", "below", "lower", "cheaper")),
+)
+OR_MORE: Phrases = (
+    ("min",),
+    ("minimum",),
+    ("plus",),
+    ("+",),
+    ("upwards",),
+    ("at", "least"),
+    *(
+        (joint, word)
+        for joint in ("or", "and")
+        for word in ("more", "over", "above", "higher", "up", "upwards")
+    ),
+)
 # What follows a number that counts something; measures are taken before.
 _UNITS = """
     year years yr yrs month months week weeks day days lesson lessons session sessions student students
@@ -78,9 +98,10 @@ def _currency_end(sentence: Sentence, position: int) -> int:
 
 
 def _ends_as_money(sentence: Sentence, after: int) -> bool:
-    """Whether this is the lower end of a range, or has a "+", before what makes it money: "20-30 pounds"."""
-    if sentence.text_at(after) == "+":
-        return per_hour_end(sentence, after + 1) > after + 1
+    """Whether a bound, or the upper end of a range, parts it from what makes it money: "20+ an hour", "20-30 quid"."""
+    bound = sentence.longest_end(after, (*OR_LESS, *OR_MORE))
+    if bound is not None:
+        return per_hour_end(sentence, bound) > bound
     if sentence.text_at(after) not in AND_TO:
         return False
     other = _amount_alone(sentence, after + 1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cas_listings.domain.parse_query.amounts import AND_TO, Amount, amount_at, per_hour_end
+from cas_listings.domain.parse_query.amounts import AND_TO, OR_LESS, OR_MORE, Amount, amount_at, per_hour_end
 from cas_listings.domain.parse_query.tokens import Phrases, Sentence
 
 _MARGIN = 0.2  # around 40 is 32 to 48
@@ -19,19 +19,17 @@ _TRIALS: Phrases = tuple(
     for noun in nouns
 )
 _LESS: Phrases = (("under",), ("below",), ("less", "than"), ("lower", "than"), ("cheaper", "than"))
-_MORE: Phrases = (("over",), ("above",), ("more", "than"), ("higher", "than"))
-_BELOW: Phrases = (
-    *_LESS,
-    *((no, *phrase) for no in _NEGATIONS for phrase in _MORE),
-    ("up", "to"),
-    ("max",),
-    ("maximum",),
-    ("at", "most"),
-    ("<",),
-)
+_MORE: Phrases = (("over",), ("above",), ("more", "than"), ("higher", "than"), ("exceed",), ("exceeding",))
+# "No" turns these round, also over some words in between: "I don't want to pay more than £30".
+_REFUSALS = _NEGATIONS | {"never", "nothing", "nobody", "cant", "cannot", "dont", "doesnt", "wont"}
+_WISHES = {"want", "to", "pay", "spend", "afford", "go", "charging"} | {
+    "one",
+    "anyone",
+    "anybody",
+    "anything",
+}
+_BELOW: Phrases = (("up", "to"), ("max",), ("maximum",), ("at", "most"), ("<",))
 _ABOVE: Phrases = (
-    *_MORE,
-    *((no, *phrase) for no in _NEGATIONS for phrase in _LESS),
     ("at", "least"),
     ("from",),
     ("starting", "at"),
@@ -51,26 +49,6 @@ _OVERLOOKED = (
     _ROUGHLY
     | {".", ":", "=", "of", "is", "just", "only"}
     | {"price", "rate", "cost", "fee", "budget", "hourly"}
-)
-_OR_LESS: Phrases = (
-    ("max",),
-    ("maximum",),
-    ("tops",),
-    ("at", "most"),
-    *((joint, word) for joint in ("or", "and") for word in ("less", "under", "below", "lower", "cheaper")),
-)
-_OR_MORE: Phrases = (
-    ("min",),
-    ("minimum",),
-    ("plus",),
-    ("+",),
-    ("upwards",),
-    ("at", "least"),
-    *(
-        (joint, word)
-        for joint in ("or", "and")
-        for word in ("more", "over", "above", "higher", "up", "upwards")
-    ),
 )
 
 
@@ -110,6 +88,8 @@ def _prices_at(sentence: Sentence, position: int) -> Prices:
     for phrases, read in (
         (_BETWEEN, _between),
         (_AROUND, _around),
+        (_LESS, _less),
+        (_MORE, _more),
         (_BELOW, _below),
         (_ABOVE, _above),
         (_PRICE, _named),
@@ -144,6 +124,23 @@ def _around(sentence: Sentence, start: int, amount: Amount) -> Prices:
     return Prices(_rounded(amount.value * (1 - _MARGIN)), _rounded(amount.value * (1 + _MARGIN)))
 
 
+def _less(sentence: Sentence, start: int, amount: Amount) -> Prices:
+    refusal = _refusal_at(sentence, start)
+    return _below(sentence, start, amount) if refusal is None else _above(sentence, refusal, amount)
+
+
+def _more(sentence: Sentence, start: int, amount: Amount) -> Prices:
+    refusal = _refusal_at(sentence, start)
+    return _above(sentence, start, amount) if refusal is None else _below(sentence, refusal, amount)
+
+
+def _refusal_at(sentence: Sentence, position: int) -> int | None:
+    """Where the words begin that turn round what stands here."""
+    while sentence.text_at(position - 1) in _WISHES:
+        position -= 1
+    return position - 1 if sentence.text_at(position - 1) in _REFUSALS else None
+
+
 def _below(sentence: Sentence, start: int, amount: Amount) -> Prices:
     sentence.take(start, amount.end)
     return Prices(highest=amount.value)
@@ -169,7 +166,7 @@ def _bare(sentence: Sentence, start: int, amount: Amount) -> Prices:
     ranged = _range(sentence, start, amount)
     if ranged is not None:
         return ranged
-    for phrases, is_lowest in ((_OR_MORE, True), (_OR_LESS, False)):
+    for phrases, is_lowest in ((OR_MORE, True), (OR_LESS, False)):
         end = sentence.longest_end(amount.end + (sentence.text_at(amount.end) == "("), phrases)
         if end is not None and not _begins_another(sentence, end):
             sentence.take(start, per_hour_end(sentence, end))
