@@ -9,14 +9,17 @@ import pytest
 from services.listings.tests import market as asking
 from services.listings.tests.market import Offer, found_by, ids, in_order, offers, store
 
-from cas_kit.errors import Unavailable
+from cas_kit.errors import Unavailable, ValidationFailed
 from cas_kit.testing.plugin import empty_tables
+from cas_listings.domain.search.cursor import write_cursor
 from cas_listings.domain.search.reading import read_search
+from cas_listings.domain.search.request import SortField
 from cas_listings.operations.search import SearchLimits, find_listings
 
 LIMITS = SearchLimits(timeout=timedelta(seconds=20), exact_total=10_000)
 SORTS = ("newest", "price_asc", "price_desc", "popular", "recently_updated", "created_at_asc")
 MARKET = offers(1500, seed=7)
+NOBODY = "12345678-1234-4234-8234-123456789012"
 WANTED = {
     "subjects": [
         ["Maths"],
@@ -190,3 +193,37 @@ class TestPaging:
         limits = SearchLimits(timeout=timedelta(milliseconds=1), exact_total=10)
         with pytest.raises(Unavailable), market.transaction() as session:
             find_listings(session, search=read_search({"q": "for all"}), limits=limits)
+
+    def test_goes_on_where_a_cursor_of_the_same_kind_is_made_up(self, market):
+        for sort, value in (
+            ("newest", "0001-01-01T00:00:00+23:59"),
+            ("price_asc", 2**63 - 1),
+            ("popular", None),
+        ):
+            cursor = write_cursor(read_search({"sort": sort}), [False, value, NOBODY])
+            found(market, sort=sort, cursor=cursor)
+
+    @pytest.mark.parametrize("field", [each for each in SortField if each is not SortField.RELEVANCE])
+    @pytest.mark.parametrize("value", ["abc", "", "\x00", "2026-01-01", "2026-01-01T00:00:00", True, 1.5, -1])
+    def test_refuses_a_made_up_cursor_of_no_value_of_its_column(self, market, field, value):
+        """*Prevents*: a 500 for a cursor that somebody put together."""
+        self.refuses(market, [False, value, NOBODY], sort=field.value)
+
+    @pytest.mark.parametrize(
+        ("sort", "value"), [("newest", None), ("newest", 1), ("price_asc", 2**63), ("popular", -(10**30))]
+    )
+    def test_refuses_a_made_up_cursor_beyond_its_column(self, market, sort, value):
+        self.refuses(market, [False, value, NOBODY], sort=sort)
+
+    @pytest.mark.parametrize(
+        "change", [{"published_at": "2026-01-01T00:00:00"}, {"rank": None}, {"tier": "x"}, {"id": "x"}]
+    )
+    def test_refuses_a_made_up_cursor_of_no_result_of_a_text(self, market, change):
+        result = {"tier": 0, "rank": 0.5, "published_at": "2026-01-01T00:00:00Z", "id": NOBODY}
+        for position in ([result | change, None, None], [result, result, result | change]):
+            self.refuses(market, [False, *position, 0], q="patient")
+
+    def refuses(self, market, position, **parameters):
+        cursor = write_cursor(read_search(parameters), position)
+        with pytest.raises(ValidationFailed, match="cursor"):
+            found(market, **parameters, cursor=cursor)

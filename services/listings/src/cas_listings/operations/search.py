@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.orm import Session
 
-from cas_listings.domain.search.cursor import read_cursor, write_cursor
+from cas_listings.domain.search.cursor import Instant, Number, read_cursor, write_cursor
 from cas_listings.domain.search.facets import FACETS, MOST_CITIES, Count, Facets, facets_document
 from cas_listings.domain.search.request import NEWEST, RELEVANCE, OptionFilter, Search, SortField
 from cas_listings.models import ServiceListing
@@ -65,15 +65,18 @@ class Found:
     advice: Advice | None
 
 
-class _ColumnPlace(msgspec.Struct, frozen=True, array_like=True):
+_Value = TypeVar("_Value")
+
+
+class _ColumnPlace(msgspec.Struct, Generic[_Value], frozen=True, array_like=True):
     """After a result in the order of a column."""
 
     fuzzy: bool
-    value: str | int | None
+    value: _Value
     id: UUID
 
 
-_Place = _ColumnPlace | RankedPlace
+_Place: TypeAlias = _ColumnPlace[Any] | RankedPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,8 @@ def find_listings(session: Session, *, search: Search, limits: SearchLimits) -> 
 def _place(search: Search) -> _Place | None:
     if search.cursor is None:
         return None
-    is_ranked = search.sort == RELEVANCE
-    place: _Place = read_cursor(search, RankedPlace if is_ranked else _ColumnPlace)
+    by_column = _ColumnPlace[Instant] if search.sort.field in _INSTANTS else _ColumnPlace[Number | None]
+    place: _Place = read_cursor(search, RankedPlace if search.sort == RELEVANCE else by_column)
     return place
 
 
@@ -179,10 +182,7 @@ def _extent(
 def _column_page(
     session: Session, search: Search, extent: _Extent, place: _Place | None, *, few: bool
 ) -> tuple[list[UUID], _Place | None]:
-    field, after = search.sort.field, None
-    if isinstance(place, _ColumnPlace):
-        is_instant = field in _INSTANTS and isinstance(place.value, str)
-        after = (datetime.fromisoformat(str(place.value)) if is_instant else place.value, place.id)
+    after = (place.value, place.id) if isinstance(place, _ColumnPlace) else None
     rows = _from_newest(search, extent) if place is None else None
     rows = rows or index.list_page(
         session,
@@ -197,7 +197,6 @@ def _column_page(
     if len(rows) <= search.limit:
         return [each for _, each in page], None
     value, last_id = page[-1]
-    value = value.isoformat() if isinstance(value, datetime) else value
     return [each for _, each in page], _ColumnPlace(extent.spelling is not None, value, last_id)
 
 

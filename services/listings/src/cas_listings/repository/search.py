@@ -5,7 +5,7 @@ Statements are put together from the parts a search uses; everything a caller ty
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.types import Text
 
+from cas_listings.domain.search.cursor import Instant
 from cas_listings.domain.search.request import Search, Sort, SortField, value_token
 from cas_listings.domain.search.text import Term, TextQuery
 from cas_listings.domain.states import Status
@@ -70,7 +71,7 @@ class Ranked:
 
     tier: int
     rank: float
-    published_at: datetime
+    published_at: Instant
     id: UUID
 
 

@@ -3,8 +3,9 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Sequence
+from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -13,6 +14,10 @@ from cas_listings.domain.search.request import Search
 
 _CHECK = 8  # bytes; keeps accidents and other searches out, not attackers: a position is no secret
 LONGEST = 512
+
+# What a position may hold: whoever makes one up names nothing that the database cannot compare.
+Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
