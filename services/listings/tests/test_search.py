@@ -134,6 +134,12 @@ class TestAgainstPlainPython:
         assert {"id": "leeds", "label": "Leeds", "count": expected} in facet
         assert {value["id"] for value in facet} == {"leeds", "bradford", "london", "zurich", "st albans"}
 
+    @pytest.mark.parametrize("name", ["subjects", "levels", "languages", "tags", "city"])
+    def test_finds_nothing_for_symbols_that_no_listing_has(self, market, name):
+        result = found(market, **{name: "!!!"})
+        assert result.total == 0
+        assert name == "tags" or {"id": "!!!", "label": "!!!", "count": 0} in result.facets[name]
+
     def test_lists_what_is_chosen_even_at_nothing(self, market):
         facets = found(market, subjects="Korean,Origami", city="Nowhere", max_price=0).facets
         assert {"korean": 0, "origami": 0}.items() <= counts(facets["subjects"]).items()

@@ -73,6 +73,15 @@ class TestParameters:
             asked(q=" ", subjects="", city=None, min_price="", colour="red", levels=[], sort="") == Search()
         )
 
+    @pytest.mark.parametrize("name", ["subjects", "levels", "languages", "tags", "city"])
+    def test_made_of_symbols_alone_are_applied(self, name):
+        """*Prevents*: a filter that is silently dropped, and everything found."""
+        applied = asked(**{name: "🎸"}).applied
+        assert applied[name] == ("🎸" if name == "city" else ["🎸"])
+
+    def test_of_what_cannot_be_shown_say_nothing(self):
+        assert asked(subjects=["\x00", "\ud800"], tags=" , ,", city="\x00 \ud800") == Search()
+
     def test_lead_to_the_same_search_again(self):
         """*applied* filters can be stored and replayed."""
         search = asked(
@@ -109,6 +118,7 @@ class TestParameters:
             ({"sort_field": "id"}, "sort_field"),
             ({"sort_order": "up"}, "sort_order"),
             ({"location_type": "moon"}, "location_type"),
+            ({"location_type": "!!!"}, "location_type"),
             ({"location_type": ["online", "moon"]}, "location_type"),
             ({"role": "king"}, "role"),
             ({"free_trial": "perhaps"}, "free_trial"),
@@ -299,6 +309,13 @@ class TestDocument:
             (OptionFilter.TAGS, "sats"),
             (OptionFilter.LANGUAGES, "Chinese"),
         ]:
+            [(_, (choice,))] = asked(**{option_filter: text}).options
+            assert choice.token in document.tokens
+
+    @pytest.mark.parametrize("text", ["🎸", "♥", "👩‍🏫", " !!! "])
+    def test_matches_a_filter_made_of_symbols_alone(self, text):
+        document = document_of(Written(subjects=[text.strip()], tags=[text.strip()]))
+        for option_filter in (OptionFilter.SUBJECTS, OptionFilter.TAGS):
             [(_, (choice,))] = asked(**{option_filter: text}).options
             assert choice.token in document.tokens
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     any_,
     case,
     cast,
+    false,
     func,
     literal,
     literal_column,
@@ -134,7 +135,7 @@ def clauses_of(search: Search, *, spelling: Spelling | None = None) -> dict[str,
         types = [value_token("location_type", each) for each in search.found_location_types]
         clauses["location_type"] = has_any(types)
     if search.city is not None:
-        clauses["city"] = found.c.city_key.contains(search.city_key, autoescape=True)
+        clauses["city"] = _lies_in(search.city_key)
     if search.lowest is not None or search.highest is not None:
         clauses["price"] = _overlaps(search.lowest, search.highest)
     if search.free_trial:
@@ -152,6 +153,10 @@ def has_id(ids: Sequence[UUID]) -> Clause:
 def has_any(tokens: Sequence[str]) -> Clause:
     """Whether a listing has any of these tokens."""
     return found.c.tokens.op("&&", is_comparison=True)(cast(array(tokens, type_=Text), ARRAY(Text)))
+
+
+def _lies_in(city_key: str) -> Clause:
+    return found.c.city_key.contains(city_key, autoescape=True) if city_key else false()
 
 
 def _overlaps(lowest: int | None, highest: int | None) -> Clause:

@@ -7,13 +7,14 @@ from typing import Protocol
 from uuid import UUID
 
 import cas_taxonomy
+from cas_fields.reading import identity
 from cas_listings.domain.folding import folded_line
 from cas_listings.domain.search.concepts import concepts_in, indexed
 from cas_listings.domain.search.request import OptionFilter, option_token, value_token
 from cas_listings.domain.search.text import shown
-from cas_taxonomy import Entry, Surface, ancestors, normalise
+from cas_taxonomy import Entry, Surface, ancestors
 
-FORMAT = 3
+FORMAT = 4
 """Grows with every change of what this module makes of a listing."""
 
 # However often a listing repeats a word, ranking it costs no more than this many.
@@ -179,7 +180,7 @@ def _options(option_filter: OptionFilter, written: tuple[str, ...]) -> _Options:
         else:
             found.update({each.id: each for each in (entry, *ancestors(entry))})
     ids = [option_token(option_filter, each, is_entry=True) for each in found]
-    free = [option_token(option_filter, normalise(text), is_entry=False) for text in texts]
+    free = [option_token(option_filter, identity(text, kind=None), is_entry=False) for text in texts]
     labels = tuple(folded_line(text) for text in (*(entry.label for entry in found.values()), *texts))
     said = dict.fromkeys((*labels, *map(folded_line, written)))
     return _Options(

@@ -69,7 +69,7 @@ def _cities(counts: Sequence[Count], search: Search) -> list[Value]:
     found = [_value(count.value, count.label or count.value, count.count) for count in counts]
     chosen = [value for value in found if value["id"] == search.city_key]
     if search.city is not None and not chosen:
-        chosen = [_value(search.city_key, search.city, 0)]
+        chosen = [_value(search.city_key or search.city, search.city, 0)]
     others = [value for value in found if value["id"] != search.city_key]
     kept = [*chosen, *others[: MOST_CITIES - len(chosen)]]
     return sorted(kept, key=lambda value: (-int(value["count"] or 0), str(value["id"])))

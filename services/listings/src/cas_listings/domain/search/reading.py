@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import TypeVar
 
 import cas_taxonomy
-from cas_fields.reading import Json, Refused, decimal, is_blank
+from cas_fields.reading import Json, Refused, clean, decimal, is_blank
 from cas_kit.errors import FieldProblem, ValidationFailed
-from cas_listings.domain.folding import folded_line
 from cas_listings.domain.search import text as search_text
 from cas_listings.domain.search.request import (
     DEFAULT_LIMIT,
@@ -150,7 +149,7 @@ def _city(value: Json) -> str | None:
     city = search_text.shown(single(value))
     if len(city) > LONGEST_CITY:
         raise Refused(f"must have at most {LONGEST_CITY} characters")
-    return city if folded_line(city) else None
+    return city or None
 
 
 def _options(given: Parameters) -> Iterator[tuple[OptionFilter, tuple[Choice, ...]]]:
@@ -164,15 +163,18 @@ def _options(given: Parameters) -> Iterator[tuple[OptionFilter, tuple[Choice, ..
 
 def _texts(value: Json) -> tuple[str, ...]:
     """The texts of a list, or of a text with commas between them."""
-    found = [
-        text.strip() for part in (value if isinstance(value, list) else [value]) for text in _parts(part)
-    ]
-    found = [text for text in found if cas_taxonomy.normalise(text)]
+    given = [text for part in (value if isinstance(value, list) else [value]) for text in _parts(part)]
+    found = [text for text in map(_storable, given) if text]
     if len(found) > MOST_CHOICES:
         raise Refused(f"must name at most {MOST_CHOICES}")
     if any(len(text) > LONGEST_CHOICE for text in found):
         raise Refused(f"must have at most {LONGEST_CHOICE} characters each")
     return tuple(found)
+
+
+def _storable(text: str) -> str:
+    """A text as a listing may hold it: symbols stay, broken halves of characters do not."""
+    return clean(text.encode("utf-8", "ignore").decode())
 
 
 def _parts(value: Json) -> list[str]:

@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import TypeAlias
 
 import cas_taxonomy
+from cas_fields.reading import identity
 from cas_listings.domain.folding import folded_line
 from cas_listings.domain.search.text import TextQuery
-from cas_taxonomy import Role, normalise
+from cas_taxonomy import Role
 
 Applied: TypeAlias = dict[str, "str | int | float | bool | list[str]"]
 
@@ -84,7 +85,7 @@ class Choice:
     def of(cls, option_filter: OptionFilter, text: str) -> "Choice":
         """The choice that a text means: an id, a label, an alias, or itself."""
         entry = cas_taxonomy.resolve(option_filter.kind, text) if option_filter.kind else None
-        value = entry.id if entry else normalise(text)
+        value = entry.id if entry else identity(text, kind=None)
         is_entry = entry is not None
         return cls(value, option_token(option_filter, value, is_entry=is_entry), is_entry)
 
@@ -127,7 +128,7 @@ class Search:
 
     @property
     def city_key(self) -> str:
-        """What the folded city has to contain."""
+        """What the folded city has to contain; when empty, no city has it."""
         return folded_line(self.city or "")
 
     @property
