@@ -68,6 +68,17 @@ class TestParameters:
         values = parameters_of_query([("subjects", "Maths, French"), ("subjects", "chess"), ("q", "x")])
         assert read_search(values).applied["subjects"] == ["mathematics", "french", "chess"]
 
+    def test_of_a_query_string_that_are_repeated_though_they_are_no_lists_say_what_the_last_says(self):
+        values = parameters_of_query([("q", "maths, please"), ("q", "chess, please"), ("limit", "3")])
+        assert read_search(values) == asked(q="chess, please", limit=3)
+
+    def test_in_a_list_of_a_body_may_have_commas_in_them(self):
+        filters = {"subjects": ["Basket, weaving"], "location_type": ["online"], "levels": "GCSE, KS3"}
+        applied = read_search(parameters_of_body({"filters": filters})).applied
+        assert applied["subjects"] == ["basket weaving"]
+        assert applied["levels"] == ["gcse", "ks3"]
+        assert asked(**applied).applied == applied
+
     def test_that_are_blank_or_unknown_say_nothing(self):
         assert (
             asked(q=" ", subjects="", city=None, min_price="", colour="red", levels=[], sort="") == Search()

@@ -41,7 +41,7 @@ _LISTS: dict[str, Schema] = {
     name: {"type": "string", "description": _LIST}
     for name in ("subjects", "levels", "languages", "tags", "specializations", "teaching_methods")
 }
-_OPTIONS: Schema = {"type": "array", "items": _TEXT, "description": _LIST}
+_OPTIONS: Schema = {"type": "array", "items": _TEXT, "description": "Ids, labels or aliases; any of them."}
 _SHARED: dict[str, Schema] = {
     **_LISTS,
     "location_type": _LOCATION_TYPES,

@@ -37,6 +37,7 @@ _SPELLINGS = {
     "free_trial": ("free_trial", "free_trial_only"),
     "sort": ("sort", "sort_field"),
 }
+_LISTS = frozenset({*(each.value for each in OptionFilter), "location_type"})
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _DIRECTIONS = {"asc": False, "desc": True}
 
@@ -67,13 +68,10 @@ class Parameters:
 
 
 def parameters_of_query(pairs: Sequence[tuple[str, str]]) -> dict[str, Json]:
-    """The parameters of a query string; one that is repeated is a list."""
+    """The parameters of a query string; of one that is repeated the last, of a list all with commas between."""
     values: dict[str, Json] = {}
     for name, value in pairs:
-        before = values.get(name)
-        values[name] = (
-            value if before is None else [*(before if isinstance(before, list) else [before]), value]
-        )
+        values[name] = f"{values[name]},{value}" if name in _LISTS and name in values else value
     return values
 
 
@@ -162,8 +160,10 @@ def _options(given: Parameters) -> Iterator[tuple[OptionFilter, tuple[Choice, ..
 
 
 def _texts(value: Json) -> tuple[str, ...]:
-    """The texts of a list, or of a text with commas between them."""
-    given = [text for part in (value if isinstance(value, list) else [value]) for text in _parts(part)]
+    """The texts of a list as they are, or of a text with commas between them."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list):
+        raise Refused("must be a list of texts")
     found = [text for text in map(_storable, given) if text]
     if len(found) > MOST_CHOICES:
         raise Refused(f"must name at most {MOST_CHOICES}")
@@ -172,15 +172,11 @@ def _texts(value: Json) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _storable(text: str) -> str:
+def _storable(text: Json) -> str:
     """A text as a listing may hold it: symbols stay, broken halves of characters do not."""
-    return clean(text.encode("utf-8", "ignore").decode())
-
-
-def _parts(value: Json) -> list[str]:
-    if not isinstance(value, str):
+    if not isinstance(text, str):
         raise Refused("must be a list of texts")
-    return value.split(",")
+    return clean(text.encode("utf-8", "ignore").decode())
 
 
 def _location_types(value: Json) -> tuple[str, ...]:
