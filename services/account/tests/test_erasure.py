@@ -24,6 +24,7 @@ from cas_account.models import (
 from cas_account.operations.erasure import begin_erasure, finish_part, measure_erasures
 from cas_account.operations.onboarding import Completion, apply_onboarding
 from cas_account.operations.roles import announce_roles
+from cas_kit import outbox
 from cas_kit.errors import DomainError, Kind, Unavailable
 from cas_kit.outbox import MAX_ATTEMPTS
 
@@ -60,8 +61,9 @@ def begin(database, now) -> Callable[[UUID], UUID]:
 
 
 @pytest.fixture
-def work(relay, database):
+def work(relay, database, monkeypatch):
     """`work()`: the relay tries everything once, whether or not its time has come, until nothing is new."""
+    monkeypatch.setattr(outbox, "REST", 0)
 
     def deliver():
         while True:
