@@ -140,7 +140,10 @@ class TestAnswer:
         with pytest.raises(HookAnswerNotJson):
             hook.call(PAYLOAD)
 
-    @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"null", b"\xff"])
+    @pytest.mark.parametrize(
+        "body",
+        [b"{", b"[]", b'"x"', b"null", b"\xff", b'{"error":{"http_code":400,"message":"\\ud800"}}'],
+    )
     def test_must_be_json_by_nature(self, hook, answers, body):
         answers.say(body=body)
         with pytest.raises(HookFailed):
@@ -350,6 +353,10 @@ class TestCustomizeAccessToken:
 
     def test_has_to_leave_what_every_token_has(self, auth, answers):
         answers.say(body={"claims": {"plan": "gold"}})
+        assert auth.sign_up().status_code == 500
+
+    def test_cannot_make_a_token_that_everybody_refuses(self, auth, answers):
+        answers.say(body=self.claims(plan="x" * 9000))
         assert auth.sign_up().status_code == 500
 
     def test_a_refresh_that_it_spoiled_can_be_repeated(self, auth, answers):

@@ -20,6 +20,7 @@ from cas_auth.credentials.totp import TotpSecrets
 from cas_auth.domain.refusals import HookFailed
 from cas_auth.domain.sessions import SessionLimits
 from cas_auth.settings import Settings
+from cas_kit.tokens import MAX_TOKEN_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,10 @@ class Tools:
         """
         if self.customize_access_token is None:
             return self.issuer.sign(grant.claims)
-        return self.issuer.sign(_customized(self.customize_access_token, grant.claims))
+        token = self.issuer.sign(_customized(self.customize_access_token, grant.claims))
+        if len(token) > MAX_TOKEN_BYTES:
+            raise HookFailed(f"output claims make an access token of more than {MAX_TOKEN_BYTES} bytes")
+        return token
 
     def close(self) -> None:
         """Close the connections to hooks."""
