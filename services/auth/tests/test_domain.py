@@ -73,6 +73,13 @@ class TestMergeMetadata:
         with pytest.raises(InvalidRequest, match="4096 bytes"):
             merge_metadata({}, {"text": value})
 
+    def test_counts_both_documents_of_a_token(self):
+        merged = merge_metadata({}, {"text": "x" * 2000}, beside={"text": "x" * 2000})
+        assert merged == {"text": "x" * 2000}
+        with pytest.raises(InvalidRequest, match="4096 bytes"):
+            merge_metadata(merged, {"more": "x" * 100}, beside={"text": "x" * 2000})
+        assert merge_metadata(merged, {"text": None}, beside={"text": "x" * 4000}) == {}
+
 
 class TestJudgeRefresh:
     @pytest.mark.parametrize(

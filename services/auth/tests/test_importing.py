@@ -173,6 +173,11 @@ class TestRows:
         with pytest.raises(RowRefused, match=re.escape(reason)):
             read_user(**columns)
 
+    def test_with_more_metadata_than_a_token_carries_are_refused(self):
+        half = {"text": "x" * 2100}
+        with pytest.raises(RowRefused, match="raw_user_meta_data is larger than an access token can carry"):
+            read_user(raw_app_meta_data=half, raw_user_meta_data=half)
+
     def test_become_identities(self):
         row = identity_row()
         identity = ImportedIdentity.read(row)

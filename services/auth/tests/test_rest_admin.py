@@ -64,6 +64,26 @@ class TestWhoMay:
         assert refusal(self.send(auth, method, path, bearer(token))) == (403, "session_not_found")
 
 
+class TestMetadata:
+    def test_of_every_size_that_is_taken_fits_into_a_token(self, auth, call):
+        """Also in the token of somebody with the longest address there is."""
+        address = f"{'a' * 64}@{'.'.join(['b' * 58] * 3)}.example.com"
+        user = call(
+            "POST", USERS, json={"email": address, "password": PASSWORD, "email_confirm": True}
+        ).json()
+
+        def say(**document):
+            return call("PUT", f"{USERS}/{user['id']}", json=document)
+
+        assert say(app_metadata={"text": "x" * 3900}).status_code == 200
+        assert refusal(say(user_metadata={"text": "x" * 3900})) == (400, "validation_failed")
+        token = auth.sign_in(email=address).json()["access_token"]
+        full = {"text": "x" * 100}
+        own = auth.client.put("/auth/v1/user", headers=bearer(token), json={"data": full})
+        assert own.json()["user_metadata"] == full
+        assert auth.user(auth.sign_in(email=address).json()["access_token"]).status_code == 200
+
+
 class TestAdministratorsWithAnAccount:
     def test_use_it_and_sign_out_like_everybody(self, auth, call):
         user = call("POST", USERS, json={"email": "ada@example.com", "password": PASSWORD}).json()

@@ -13,7 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from cas_auth.domain.refusals import InvalidRequest
 
 EMAIL_MAX_CHARACTERS = 320  # 64 before the @ and 255 after it (RFC 5321); longer text is not worth parsing
-# The access token carries the metadata, and services refuse tokens beyond 8 KiB.
+# The access token carries both documents of metadata, and services refuse tokens beyond 8 KiB.
 METADATA_MAX_BYTES = 4096
 # The database role of the protocol, not a role of the marketplace.
 TOKEN_ROLE = "authenticated"  # noqa: S105  a role name
@@ -76,15 +76,27 @@ def account_name(email: str) -> str:
     return sha256(lookup_email(email).encode()).hexdigest()
 
 
-def merge_metadata(current: Mapping[str, Any], changes: Mapping[str, Any] | None) -> dict[str, Any]:
+def merge_metadata(
+    current: Mapping[str, Any],
+    changes: Mapping[str, Any] | None,
+    *,
+    beside: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Lay `changes` over `current`; a null removes its key.
 
+    :param beside: the user's other document, which has to fit into the same access token.
     :raises InvalidRequest: the result does not fit into an access token.
     """
     merged = {key: value for key, value in {**current, **(changes or {})}.items() if value is not None}
-    if len(json.dumps(merged, separators=(",", ":"))) > METADATA_MAX_BYTES:
-        raise InvalidRequest(f"User metadata cannot be larger than {METADATA_MAX_BYTES} bytes")
+    if _written_bytes(merged) + _written_bytes(beside or {}) > METADATA_MAX_BYTES:
+        raise InvalidRequest(
+            f"app_metadata and user_metadata together cannot be larger than {METADATA_MAX_BYTES} bytes"
+        )
     return merged
+
+
+def _written_bytes(document: Mapping[str, Any]) -> int:
+    return len(json.dumps(document, separators=(",", ":"))) if document else 0
 
 
 def email_app_metadata() -> dict[str, Any]:

@@ -91,6 +91,7 @@ class ImportedUser:
             raise RowRefused("signs in by SAML, which is not offered here")
         kept = _Row({}) if row.instant("deleted_at") else row
         created_at = row.instant("created_at") or EPOCH
+        app_metadata = kept.metadata("raw_app_meta_data")
         return cls(
             id=row.id("id"),
             email=kept.email("email", allow_test_domains=allow_test_domains),
@@ -98,8 +99,8 @@ class ImportedUser:
             password_hash=kept.text("encrypted_password"),
             role=row.role("role"),
             is_anonymous=row.flag("is_anonymous"),
-            app_metadata=kept.metadata("raw_app_meta_data"),
-            user_metadata=kept.metadata("raw_user_meta_data"),
+            app_metadata=app_metadata,
+            user_metadata=kept.metadata("raw_user_meta_data", beside=app_metadata),
             email_confirmed_at=kept.instant("email_confirmed_at"),
             phone_confirmed_at=kept.instant("phone_confirmed_at"),
             invited_at=kept.instant("invited_at"),
@@ -263,10 +264,10 @@ class _Row:
             raise RowRefused(f"{name} is too long")
         return value
 
-    def metadata(self, name: str) -> dict[str, Any]:
-        """What tokens carry."""
+    def metadata(self, name: str, *, beside: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What tokens carry, beside the other document."""
         try:
-            return merge_metadata({}, self.document(name, max_bytes=IDENTITY_MAX_BYTES))
+            return merge_metadata({}, self.document(name, max_bytes=IDENTITY_MAX_BYTES), beside=beside)
         except InvalidRequest as error:
             raise RowRefused(f"{name} is larger than an access token can carry") from error
 

@@ -239,7 +239,7 @@ class User(Base):
 
         :raises InvalidRequest: the result is too large.
         """
-        self.app_metadata = merge_metadata(self.app_metadata, changes)
+        self.app_metadata = merge_metadata(self.app_metadata, changes, beside=self.user_metadata)
         self.updated_at = now
 
     def _assign_identity(
@@ -333,14 +333,14 @@ class User(Base):
         """Nobody is kept from signing in because their metadata is full."""
         with suppress(InvalidRequest):
             changes = followed(self.user_metadata, before=before, after=after)
-            self.user_metadata = merge_metadata(self.user_metadata, changes)
+            self.user_metadata = merge_metadata(self.user_metadata, changes, beside=self.app_metadata)
 
     def merge_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:
         """Lay `changes` over the user's own metadata.
 
         :raises InvalidRequest: the result is too large.
         """
-        self.user_metadata = merge_metadata(self.user_metadata, changes)
+        self.user_metadata = merge_metadata(self.user_metadata, changes, beside=self.app_metadata)
         self.updated_at = now
 
     def set_app_roles(
