@@ -1,8 +1,10 @@
 """`cas-auth keys` on the command line: what it says, and what it refuses."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import jwt
 import pytest
@@ -10,7 +12,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import text
 
+RUNBOOK = Path(__file__).parents[3] / "docs" / "runbooks" / "rotate-signing-keys.md"
 SECRET = "a secret that this installation shared with its services"
+PEM = (
+    rsa.generate_private_key(65537, 2048)
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
 
 
 @dataclass
@@ -80,10 +88,7 @@ def test_rotates_only_when_everybody_knows_the_next_key_or_when_forced(cas_auth,
 
 
 def test_imports_keys_and_secrets_from_standard_input(cas_auth, states):
-    pem = rsa.generate_private_key(65537, 2048).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    assert cas_auth("keys", "import", "--kid", "theirs", stdin=pem.decode()).lines == ["previous  theirs"]
+    assert cas_auth("keys", "import", "--kid", "theirs", stdin=PEM).lines == ["previous  theirs"]
     imported = cas_auth("keys", "import", "--hs256", "--state", "current", stdin=SECRET + "\n")
     assert imported.lines[0].startswith("current  ")
     assert states() == [
@@ -92,6 +97,20 @@ def test_imports_keys_and_secrets_from_standard_input(cas_auth, states):
     token = cas_auth("service-token").lines[0]
     assert jwt.decode(token, SECRET, ["HS256"], audience="authenticated")["role"] == "service_role"
     assert "signed a service token until 20" in "\n".join(cas_auth("keys", "list").lines)
+
+
+def test_the_runbook_revokes_the_key_that_signed(cas_auth, ripe, tmp_path):
+    """Also when another one was imported later."""
+    [exposed] = [line.split()[0] for line in cas_auth("keys", "list").lines if " current " in line]
+    cas_auth("keys", "import", "--kid", "elsewhere-2024", stdin=PEM)
+    ripe()
+    section = RUNBOOK.read_text().partition("## When a key is no longer secret")[2]
+    rotate, revoke = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[:2]
+    (tmp_path / "rotation.txt").write_text("\n".join(cas_auth(*rotate.partition("|")[0].split()[1:]).lines))
+    chosen = re.search(r"\$\((.*)\)", revoke)[1]
+    kid = subprocess.run(["bash", "-c", chosen], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert kid.stdout.strip() == exposed
+    assert cas_auth("keys", "revoke", exposed).status == 0
 
 
 @pytest.mark.parametrize(
