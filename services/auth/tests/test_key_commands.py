@@ -1,5 +1,7 @@
 """`cas-auth keys` on the command line: what it says, and what it refuses."""
 
+import argparse
+import json
 import re
 import subprocess
 import sys
@@ -8,9 +10,12 @@ from pathlib import Path
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jwt.algorithms import ECAlgorithm
 from sqlalchemy import text
+
+from cas_auth.commands.tokens import SERVICE_TOKEN
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbooks" / "rotate-signing-keys.md"
 SECRET = "a secret that this installation shared with its services"
@@ -18,6 +23,9 @@ PEM = (
     rsa.generate_private_key(65537, 2048)
     .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     .decode()
+)
+NUMBERED_JWK = json.dumps(
+    ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True) | {"kid": 7}
 )
 
 
@@ -119,6 +127,7 @@ def test_the_runbook_revokes_the_key_that_signed(cas_auth, ripe, tmp_path):
         (["import"], "nonsense", "The key was not imported: this is neither a PEM file nor a JWK."),
         (["import", "--hs256"], "short", "The key was not imported: an HS256 secret has at least 32 bytes."),
         (["import", "--hs256", "--state", "standby"], SECRET, "A secret is never published"),
+        (["import"], NUMBERED_JWK, "The key was not imported: the kid of a JWK is text."),
         (["revoke", "nobody's"], "", "There is no signing key of this id."),
     ],
 )
@@ -127,6 +136,20 @@ def test_refuses_what_makes_no_sense_and_quotes_nothing_secret(cas_auth, words, 
     assert refused.status == 1
     assert refused.complaint.startswith(complaint)
     assert not stdin or stdin not in refused.complaint + "".join(refused.lines)
+
+
+@pytest.mark.parametrize("days", ["-5", "0", "3651", "99999999", "x"])
+def test_gives_no_token_for_a_time_that_makes_no_sense(capsys, days):
+    parser = argparse.ArgumentParser()
+    SERVICE_TOKEN.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--days", days])
+    assert "--days" in capsys.readouterr().err
+
+
+def test_gives_no_token_that_administers_nobody(settings):
+    with pytest.raises(SystemExit, match="choose one of service_role, supabase_admin"):
+        SERVICE_TOKEN.run(settings, argparse.Namespace(role="nope", days=1))
 
 
 def test_says_that_the_encryption_key_is_another_one(cas_auth):

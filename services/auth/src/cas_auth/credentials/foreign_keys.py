@@ -62,6 +62,8 @@ def _from_jwk(text: str) -> tuple[Any, str | None]:
         key = PyJWK.from_dict({**members, "alg": members.get("alg") or _usual_algorithm(members)})
     except (ValueError, TypeError, PyJWTError) as error:
         raise UnreadableKey("this is not a JWK") from error
+    if not isinstance(key.key_id, str | None):
+        raise UnreadableKey("the kid of a JWK is text")
     if key.algorithm_name not in {"ES256", "RS256"}:
         raise UnreadableKey(f"a JWK of {key.algorithm_name} cannot sign here; a secret is read with --hs256")
     return key.key, key.key_id
