@@ -6,9 +6,11 @@ from uuid import uuid4
 
 import pyotp
 import pytest
-from sqlalchemy import select
+from pydantic import SecretStr
+from sqlalchemy import select, update
 
-from cas_auth.credentials.totp import qr_code
+from cas_auth.credentials.encryption import EncryptionKey
+from cas_auth.credentials.totp import TotpSecrets, qr_code
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.factors import (
     CHALLENGE_LIFETIME,
@@ -21,6 +23,7 @@ from cas_auth.domain.factors import (
     ChallengeExpired,
     FactorNameConflict,
     FactorNotFound,
+    FactorUnreadable,
     FactorVerificationFailed,
     SecondFactorRequiredToEnroll,
     SecondFactorRequiredToUnenroll,
@@ -307,6 +310,14 @@ class TestVerify:
     def test_refuses_what_is_no_code(self, enroll, code):
         with pytest.raises(FactorVerificationFailed):
             enroll().verify(code)
+
+    def test_says_so_when_the_encryption_key_is_another_one(self, desk, enroll, database):
+        phone = enroll()
+        other = TotpSecrets(EncryptionKey(SecretStr("A" * 43 + "=")))
+        with database.transaction() as session:
+            session.execute(update(Factor).values(sealed_secret=other.make(phone.id).sealed))
+        with pytest.raises(FactorUnreadable):
+            phone.verify()
 
     def test_takes_a_code_once(self, desk, phone):
         challenge = phone.challenge()

@@ -142,6 +142,14 @@ class ChallengedElsewhere(DomainError):
     sentence = "Challenge and verify IP addresses mismatch."
 
 
+class FactorUnreadable(DomainError):
+    kind = Kind.FORBIDDEN
+    code = "mfa-verification-rejected"
+    sentence = (
+        "This authenticator app is not known here any more: ask support to remove it, then add it again."
+    )
+
+
 class FactorVerificationFailed(DomainError):
     kind = Kind.INVALID
     code = "mfa-verification-failed"

@@ -5,8 +5,10 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
+from cas_auth.credentials.encryption import WrongEncryptionKey
 from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.factors import (
@@ -18,6 +20,7 @@ from cas_auth.domain.factors import (
     ChallengeExpired,
     FactorNameConflict,
     FactorNotFound,
+    FactorUnreadable,
     FactorVerificationFailed,
     SecondFactorRequiredToEnroll,
     SecondFactorRequiredToUnenroll,
@@ -43,6 +46,8 @@ from cas_auth.repository.factors import (
 )
 from cas_auth.repository.sessions import end_sessions, list_sessions_of_factor, lock_session
 from cas_kit.errors import RateLimited
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +151,14 @@ def verify_factor(
     :raises ChallengeExpired: the challenge is unknown, too old, was answered, or there were too many guesses.
     :raises ChallengedElsewhere: it was asked for from another address.
     :raises FactorVerificationFailed: the code is wrong, or was used before.
+    :raises FactorUnreadable: its secret was encrypted under another key.
     """
     if not tools.settings.mfa_totp_verify_enabled:
         raise TotpVerificationDisabled
     found = _authenticate(session, user_id=user_id, session_id=session_id, now=now)
     factor = _factor(found.user, factor_id)
     challenge = _open_challenge(session, factor, challenge_id, origin=origin, now=now)
-    step = tools.totp.step_of(code, sealed=factor.sealed_secret, factor_id=factor_id, now=now)
+    step = _step_of(tools, factor, code, now=now)
     is_right = factor.use(step)
     _record(
         session,
@@ -168,6 +174,14 @@ def verify_factor(
         raise FactorVerificationFailed
     _accept(session, tools, found, factor, origin=origin, now=now)
     return tools.issuer.grant(_step_up(session, found, factor, now=now), found.user, now=now)
+
+
+def _step_of(tools: Tools, factor: Factor, code: str, *, now: datetime) -> int | None:
+    try:
+        return tools.totp.step_of(code, sealed=factor.sealed_secret, factor_id=factor.id, now=now)
+    except WrongEncryptionKey as error:
+        log.warning("factor_unreadable", factor_id=str(factor.id))
+        raise FactorUnreadable from error
 
 
 def unenroll_factor(
