@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cas_auth.domain.accounts import canonical_email, lookup_email, merge_metadata
 from cas_auth.domain.refusals import InvalidRequest
-from cas_auth.domain.sessions import RefreshVerdict, judge_refresh
+from cas_auth.domain.sessions import RefreshVerdict, judge_refresh, reuse_causes
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 INTERVAL = timedelta(seconds=10)
@@ -97,6 +97,18 @@ class TestJudgeRefresh:
     def test_forgives_one_behind_and_the_last_moments(self, presented, age, verdict):
         judged = judge_refresh(presented, current=5, rotated_at=NOW - age, now=NOW, reuse_interval=INTERVAL)
         assert judged is verdict
+
+    @pytest.mark.parametrize(
+        ("presented", "is_young", "causes"),
+        [
+            (4, False, "fail-to-save"),
+            (3, True, "concurrent-refresh"),
+            (4, True, "concurrent-refresh,fail-to-save"),
+            (3, False, ""),
+        ],
+    )
+    def test_says_why_it_forgave(self, presented, is_young, causes):
+        assert ",".join(reuse_causes(presented, current=5, is_young=is_young)) == causes
 
     @given(st.integers(0, 50), st.integers(0, 50), st.timedeltas(timedelta(0), timedelta(days=1)))
     def test_rotates_the_newest_and_nothing_else(self, presented, current, age):

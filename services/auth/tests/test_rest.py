@@ -175,6 +175,9 @@ class TestRefreshGrant:
         repeated = auth.refresh(first["refresh_token"])
         assert repeated.json()["refresh_token"] == renewed["refresh_token"]
         assert repeated.headers["sb-auth-refresh-token-rotated"] == "false"
+        causes = repeated.headers["sb-auth-refresh-token-reuse-cause"]
+        assert causes == "concurrent-refresh,fail-to-save"
+        assert "sb-auth-refresh-token-reuse-cause" not in answer.headers
 
     def test_ends_the_session_when_an_old_token_returns(self, start):
         auth = start(refresh_reuse_interval=timedelta(0))

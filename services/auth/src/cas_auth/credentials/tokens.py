@@ -11,6 +11,7 @@ import jwt
 from cas_auth.credentials.encryption import EncryptionKey
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
+from cas_auth.domain.sessions import ReuseCause
 from cas_auth.models import User, UserSession
 from cas_kit.tokens import LEEWAY
 
@@ -47,7 +48,7 @@ class ProviderTokens:
 class Grant:
     """The right to act as `user` until `expires_at`, and to renew it; the edge has `claims` signed once it is durable.
 
-    :param rotated: the refresh token is a new one, not the current one once more.
+    :param reuse_causes: why the refresh token is the current one once more; none where it is a new one.
     :param weak_password: why the password that was just used should be changed; of `length`, `characters`, `pwned`.
     """
 
@@ -57,9 +58,14 @@ class Grant:
     lifetime: timedelta
     expires_at: datetime
     refresh_token: str
-    rotated: bool = True
+    reuse_causes: Sequence[ReuseCause] = ()
     provider_tokens: ProviderTokens | None = None
     weak_password: Sequence[str] = ()
+
+    @property
+    def rotated(self) -> bool:
+        """Whether the refresh token is a new one."""
+        return not self.reuse_causes
 
 
 class TokenIssuer:
@@ -74,7 +80,9 @@ class TokenIssuer:
         self._audience = audience
         self._lifetime = lifetime
 
-    def grant(self, session: UserSession, user: User, *, now: datetime, rotated: bool = True) -> Grant:
+    def grant(
+        self, session: UserSession, user: User, *, now: datetime, reuse_causes: Sequence[ReuseCause] = ()
+    ) -> Grant:
         """Fresh tokens for this session, not signed yet; the session remembers how long they are good."""
         expires_at = now + self._lifetime
         session.note_access_token(good_until=expires_at + LEEWAY)
@@ -85,7 +93,7 @@ class TokenIssuer:
             lifetime=self._lifetime,
             expires_at=expires_at,
             refresh_token=self.refresh_tokens.write(RefreshToken(session.id, session.refresh_counter)),
-            rotated=rotated,
+            reuse_causes=reuse_causes,
         )
 
     def service_token(self, role: str, *, now: datetime, lifetime: timedelta) -> str:

@@ -44,6 +44,13 @@ class RefreshVerdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ReuseCause(StrEnum):
+    """Why a refresh token that is not the newest was good, as clients and proxies are told."""
+
+    CONCURRENT = "concurrent-refresh"
+    NOT_SAVED = "fail-to-save"
+
+
 class Expiry(StrEnum):
     """Why a session lasts no longer."""
 
@@ -103,4 +110,14 @@ def judge_refresh(
         return RefreshVerdict.ROTATE
     if presented < first:
         return RefreshVerdict.SPENT if is_young else RefreshVerdict.REUSED
-    return RefreshVerdict.REPEAT if is_young or presented == current - 1 else RefreshVerdict.REUSED
+    is_forgiven = reuse_causes(presented, current=current, is_young=is_young)
+    return RefreshVerdict.REPEAT if is_forgiven else RefreshVerdict.REUSED
+
+
+def reuse_causes(presented: int, *, current: int, is_young: bool) -> tuple[ReuseCause, ...]:
+    """Why an older token than the current one may be used; nothing when it may not.
+
+    :param is_young: the last rotation is.
+    """
+    causes = {ReuseCause.CONCURRENT: is_young, ReuseCause.NOT_SAVED: presented == current - 1}
+    return tuple(cause for cause, holds in causes.items() if holds)

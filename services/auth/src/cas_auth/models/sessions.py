@@ -14,8 +14,10 @@ from cas_auth.domain.sessions import (
     AuthMethod,
     Expiry,
     RefreshVerdict,
+    ReuseCause,
     SessionLimits,
     judge_refresh,
+    reuse_causes,
 )
 from cas_auth.models.schema import Base, Instant, String
 from cas_auth.models.users import User
@@ -125,6 +127,13 @@ class UserSession(Base):
             self.refreshed_at = now
             self.ip, self.user_agent = origin.ip, origin.device
         return verdict
+
+    def reuse_causes(
+        self, counter: int, *, now: datetime, reuse_interval: timedelta
+    ) -> tuple[ReuseCause, ...]:
+        """Why the refresh token of this number, which is not the newest, was good."""
+        is_young = now - self.refreshed_at <= reuse_interval
+        return reuse_causes(counter, current=self.refresh_counter, is_young=is_young)
 
 
 class RevokedSession(Base):

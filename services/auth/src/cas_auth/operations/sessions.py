@@ -112,9 +112,8 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
     if why := session_expiry(session, tools, found, now=now):
         _revoke(session, found, origin=origin, now=now, reason=why.name.lower())
         raise SessionExpired(why)
-    verdict = found.present(
-        presented.counter, origin=origin, now=now, reuse_interval=tools.settings.refresh_reuse_interval
-    )
+    interval = tools.settings.refresh_reuse_interval
+    verdict = found.present(presented.counter, origin=origin, now=now, reuse_interval=interval)
     if verdict is RefreshVerdict.UNKNOWN:
         raise RefreshTokenNotFound
     if verdict is RefreshVerdict.SPENT:
@@ -122,7 +121,12 @@ def refresh(session: Session, tools: Tools, *, refresh_token: str, origin: Origi
     if verdict is RefreshVerdict.REUSED:
         _revoke(session, found, origin=origin, now=now, reason="token_reused")
         raise RefreshTokenAlreadyUsed
-    return tools.issuer.grant(found, found.user, now=now, rotated=verdict is RefreshVerdict.ROTATE)
+    causes = (
+        found.reuse_causes(presented.counter, now=now, reuse_interval=interval)
+        if verdict is RefreshVerdict.REPEAT
+        else ()
+    )
+    return tools.issuer.grant(found, found.user, now=now, reuse_causes=causes)
 
 
 def authenticate(

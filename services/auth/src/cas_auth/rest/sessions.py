@@ -124,6 +124,8 @@ def session_response(dependencies: AuthDependencies, grant: Grant) -> Response:
         "Sb-Auth-Refresh-Token-Counter": str(grant.session.refresh_counter),
         "Sb-Auth-Refresh-Token-Rotated": str(grant.rotated).lower(),
     }
+    if grant.reuse_causes:
+        headers["Sb-Auth-Refresh-Token-Reuse-Cause"] = ",".join(grant.reuse_causes)
     body = SessionOut.of(
         grant, access_token=dependencies.tools.access_token(grant), audience=dependencies.settings.audience
     ).model_dump_json(exclude_none=True)
