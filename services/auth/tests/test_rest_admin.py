@@ -90,6 +90,8 @@ class TestAdministratorsWithAnAccount:
         call("PUT", f"{USERS}/{user['id']}", json={"role": "service_role", "email_confirm": True})
         token = auth.sign_in().json()["access_token"]
         assert auth.user(token).status_code == 200
+        own = auth.client.put("/auth/v1/user", headers=bearer(token), json={"app_metadata": {"desk": 1}})
+        assert own.json()["app_metadata"] == user["app_metadata"] | {"desk": 1}
         assert auth.client.post("/auth/v1/logout", headers=bearer(token)).status_code == 204
         assert refusal(auth.client.get(USERS, headers=bearer(token))) == (403, "session_not_found")
 

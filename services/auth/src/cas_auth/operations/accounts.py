@@ -19,6 +19,7 @@ from cas_auth.domain.refusals import (
     CurrentPasswordInvalid,
     CurrentPasswordRequired,
     EmailExists,
+    NotAdmin,
     ReauthenticationNeeded,
     ReauthenticationNotValid,
     SamePassword,
@@ -159,6 +160,7 @@ class AccountChange:
     current_password: str | None = None
     nonce: str | None = None
     data: Mapping[str, Any] | None = None
+    app_metadata: Mapping[str, Any] | None = None
 
 
 def update_user(
@@ -187,6 +189,7 @@ def update_user(
     :raises ReauthenticationNotValid: the code is wrong or too old.
     :raises EmailExists: the address belongs to somebody else.
     :raises SecondFactorRequired: the user has one, and this session was started without it.
+    :raises NotAdmin: `app_metadata` is for administrators.
     :raises Unavailable: too many passwords are being hashed.
     """
     stored = password_hash = None
@@ -217,10 +220,18 @@ def update_user(
             record(AuditAction.USER_UPDATED_PASSWORD)
         if change.email is not None:
             _change_email(session, tools, found.user, change.email, link=link, now=now)
-        if change.data is not None:
-            found.user.merge_metadata(change.data, now=now)
+        _change_metadata(tools, found.user, change, now=now)
         record(AuditAction.USER_MODIFIED)
         return found.user
+
+
+def _change_metadata(tools: Tools, user: User, change: AccountChange, *, now: datetime) -> None:
+    if change.app_metadata is not None:
+        if user.role not in tools.settings.admin_roles:
+            raise NotAdmin
+        user.merge_app_metadata(change.app_metadata, now=now)
+    if change.data is not None:
+        user.merge_metadata(change.data, now=now)
 
 
 def _record_doubt(

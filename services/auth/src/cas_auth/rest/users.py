@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
-from cas_auth.domain.refusals import NotAdmin, PhoneChangesDisabled
+from cas_auth.domain.refusals import PhoneChangesDisabled
 from cas_auth.operations import accounts, sessions
 from cas_auth.operations.accounts import AccountChange
 from cas_auth.operations.by_mail import request_reauthentication
@@ -39,9 +39,7 @@ def update_user(
     origin: OriginDep,
     redirect_to: str | None = None,
 ) -> Response:
-    """Change the caller's address, password or metadata; a null in `data` removes its key."""
-    if body.app_metadata is not None:
-        raise NotAdmin
+    """Change the caller's address, password or metadata; a null removes its key. `app_metadata`: administrators."""
     if body.phone:
         raise PhoneChangesDisabled
     limit_user_update(dependencies, caller=caller, new_password=bool(body.password))
@@ -58,6 +56,7 @@ def update_user(
             current_password=body.current_password,
             nonce=body.nonce or None,
             data=body.data,
+            app_metadata=body.app_metadata,
         ),
         link=MailedLink(redirect_to, body.challenge),
         origin=origin,
