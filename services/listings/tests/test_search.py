@@ -140,6 +140,14 @@ class TestAgainstPlainPython:
         assert result.total == 0
         assert name == "tags" or {"id": "!!!", "label": "!!!", "count": 0} in result.facets[name]
 
+    @pytest.mark.parametrize("city", ["lee", "LEEDS", "a"])
+    def test_counts_the_searched_city_as_it_is_searched(self, market, city):
+        result = found(market, city=city)
+        assert result.total
+        assert [each["count"] for each in result.facets["city"] if each["id"] == city.lower()] == [
+            result.total
+        ]
+
     def test_lists_what_is_chosen_even_at_nothing(self, market):
         facets = found(market, subjects="Korean,Origami", city="Nowhere", max_price=0).facets
         assert {"korean": 0, "origami": 0}.items() <= counts(facets["subjects"]).items()

@@ -223,7 +223,7 @@ def _facets(
         FACETS,
         clauses=clauses,
         parts=parts,
-        most_cities=MOST_CITIES + 1,
+        most_cities=MOST_CITIES,
         city_key=search.city_key,
     )
     for option_filter in (OptionFilter.SUBJECTS, OptionFilter.LEVELS, OptionFilter.LANGUAGES):

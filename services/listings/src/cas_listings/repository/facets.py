@@ -8,8 +8,10 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Select,
     and_,
+    false,
     func,
     literal,
     null,
@@ -61,7 +63,7 @@ def count_values(
 
     One pass over what all filters leave, and one more for each facet whose own filter is in use.
 
-    :param most_cities: so many cities, the most frequent ones, and the one of `city_key`.
+    :param most_cities: so many cities, the most frequent ones, and what `city_key` finds under its name.
     """
     counts: dict[str, list[Count]] = {facet: [] for facet in facets}
     estimated: set[str] = set()
@@ -111,7 +113,7 @@ def _values_of(
     *,
     most_cities: int,
     city_key: str,
-) -> Select[Any]:
+) -> Select[Any] | CompoundSelect[Any]:
     if facet in _LISTS:
         each = func.unnest(func.string_to_array(key, ",")).table_valued("value").render_derived(name="each")
         total = func.sum(groups.c.count).cast(BigInteger).label("count")
@@ -127,5 +129,17 @@ def _values_of(
     ).where(and_(is_this, key.is_not(None)))
     if facet != "city":
         return values
-    wanted_first = (key == city_key).desc(), groups.c.count.desc(), key
-    return values.order_by(*wanted_first).limit(most_cities)
+    others = values.where(key != city_key).order_by(groups.c.count.desc(), key).limit(most_cities)
+    return union_all(select(others.subquery()), _searched_city(groups, key, is_this, city_key=city_key))
+
+
+def _searched_city(groups: CTE, key: ColumnElement[Any], is_this: Clause, *, city_key: str) -> Select[Any]:
+    """The count of all cities that contain what is searched for, as its filter finds them."""
+    contained = and_(is_this, key.contains(city_key, autoescape=True)) if city_key else false()
+    columns: list[ColumnElement[Any]] = [
+        literal("city"),
+        literal(city_key),
+        func.min(groups.c.label).filter(key == city_key),
+        func.sum(groups.c.count).cast(BigInteger),
+    ]
+    return select(*columns).where(contained).having(func.count() > 0)

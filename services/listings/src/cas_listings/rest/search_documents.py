@@ -122,7 +122,12 @@ _FOUND: dict[str, Schema] = {
     "limit": _COUNT,
     "offset": _COUNT,
     "next_cursor": {"type": ["string", "null"]},
-    "facets": objects({**dict.fromkeys(FACETS, _FACET), "price": _BANDS}),
+    "facets": {
+        **objects({**dict.fromkeys(FACETS, _FACET), "price": _BANDS}),
+        "description": "Each is counted with all filters except its own. A searched city counts every city that "
+        "contains it. `free_trial` counts those with and those without one; as a filter, false keeps both. A band "
+        "of `price` ends below its `to`; `max_price` includes it.",
+    },
     "estimated_facets": {
         "type": "array",
         "items": {"type": "string", "enum": [*FACETS]},

@@ -66,7 +66,11 @@ def _location_types(numbers: Mapping[str, int]) -> list[Value]:
 
 
 def _cities(counts: Sequence[Count], search: Search) -> list[Value]:
-    found = [_value(count.value, count.label or count.value, count.count) for count in counts]
+    typed = {search.city_key: search.city}
+    found = [
+        _value(count.value, count.label or typed.get(count.value) or count.value, count.count)
+        for count in counts
+    ]
     chosen = [value for value in found if value["id"] == search.city_key]
     if search.city is not None and not chosen:
         chosen = [_value(search.city_key or search.city, search.city, 0)]
