@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -15,6 +16,7 @@ from cas_listings.domain.search.cursor import write_cursor
 from cas_listings.domain.search.reading import read_search
 from cas_listings.domain.search.request import SortField
 from cas_listings.operations.search import SearchLimits, find_listings
+from cas_listings.operations.search_advice import Relaxation
 
 LIMITS = SearchLimits(timeout=timedelta(seconds=20), exact_total=10_000)
 SORTS = ("newest", "price_asc", "price_desc", "popular", "recently_updated", "created_at_asc")
@@ -147,6 +149,12 @@ class TestAgainstPlainPython:
         assert [each["count"] for each in result.facets["city"] if each["id"] == city.lower()] == [
             result.total
         ]
+
+    def test_advises_to_drop_what_keeps_misspelt_words_from_being_found(self, market):
+        patient = replace(LIMITS, guessing=LIMITS.timeout)
+        misspelt = asking.found(market, limits=patient, q="mathmatics")
+        nowhere = asking.found(market, limits=patient, q="mathmatics", city="Nowhere")
+        assert nowhere.advice.relax == [Relaxation("city", misspelt.total)]
 
     def test_lists_what_is_chosen_even_at_nothing(self, market):
         facets = found(market, subjects="Korean,Origami", city="Nowhere", max_price=0).facets

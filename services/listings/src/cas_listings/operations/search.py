@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from cas_listings.domain.search.cursor import Instant, Number, read_cursor, write_cursor
 from cas_listings.domain.search.facets import FACETS, MOST_CITIES, Count, Facets, facets_document
 from cas_listings.domain.search.request import NEWEST, RELEVANCE, OptionFilter, Search, SortField
+from cas_listings.domain.search.text import FEW
 from cas_listings.models import ServiceListing
 from cas_listings.operations.search_advice import Advice, advise
 from cas_listings.operations.search_relevance import RankedPlace, TextSearch, relevance_page
@@ -22,8 +23,6 @@ from cas_listings.repository.search_part import Part, Parts
 from cas_listings.repository.spelling import Spelling, spelling_of
 from cas_listings.settings import Settings
 
-# With fewer results than this, misspelt words are taken for what they resemble (docs/spec/domain.md 7.2).
-FEW = 5
 # Enough that the best are among them; every hundred takes some two milliseconds.
 ARRANGED = 300
 # Somebody waits for it beside the search itself.

@@ -13,12 +13,13 @@ from cas_listings.domain.folding import words
 from cas_listings.domain.search.concepts import KINDS, ways_to_write
 from cas_listings.domain.search.facets import Count, related_entries
 from cas_listings.domain.search.request import OptionFilter, Search
-from cas_listings.domain.search.text import read_text
+from cas_listings.domain.search.text import FEW, read_text
 from cas_listings.domain.towns import find_town, kilometres_between, towns
 from cas_listings.repository import search as index
 from cas_listings.repository.facets import count_values
 from cas_listings.repository.search import clauses_of
 from cas_listings.repository.search_part import Parts
+from cas_listings.repository.spelling import Spelling, spelling_of
 from cas_taxonomy import Surface, label_for
 
 MOST_NEARBY = 5  # of each kind
@@ -67,10 +68,13 @@ def advise(session: Session, search: Search, *, parts: Parts, most: int, limit: 
     :param limit: how long each piece of advice may be looked for.
     """
     within = partial(index.within, session, limit)
+    spelling = within(lambda: _spelling(session, search))
     return Advice(
         did_you_mean=within(lambda: _correction(session, search)),
         relax=[
-            *filter(None, (within(partial(_relaxed, search, name, parts, most)) for name in search.filters))
+            relaxation
+            for name in search.filters
+            if (relaxation := within(partial(_relaxed, search.without(name), name, spelling, parts, most)))
         ],
         nearby=[
             *(within(lambda: [*_nearby_options(session, search, parts)]) or ()),
@@ -79,9 +83,19 @@ def advise(session: Session, search: Search, *, parts: Parts, most: int, limit: 
     )
 
 
-def _relaxed(search: Search, name: str, parts: Parts, most: int) -> Relaxation | None:
-    total = min(parts.count(clauses_of(search.without(name))), most)
-    return Relaxation(name, total) if total else None
+def _spelling(session: Session, search: Search) -> Spelling | None:
+    misspelt = search.text if search.text and search.text.may_be_misspelt else None
+    return spelling_of(session, misspelt) if misspelt else None
+
+
+def _relaxed(
+    wider: Search, dropped: str, spelling: Spelling | None, parts: Parts, most: int
+) -> Relaxation | None:
+    """What a search without one of its filters finds, misspelt words and all."""
+    total = parts.count(clauses_of(wider))
+    if total < FEW and spelling is not None:
+        total = parts.count(clauses_of(wider, spelling=spelling))
+    return Relaxation(dropped, min(total, most)) if total else None
 
 
 # ---- spelling ----

@@ -11,6 +11,8 @@ from cas_listings.domain.folding import words
 from cas_listings.domain.search.concepts import UNINDEXED, Phrase, concepts_of, indexed, longest_way
 
 LONGEST = 200
+FEW = 5
+"""With fewer results than this, misspelt words are taken for what they resemble."""
 _UNASKED = UNINDEXED | {"a", "as"}
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 _SEPARATORS = str.maketrans(dict.fromkeys(",;/|()[]{}", " "))
