@@ -235,6 +235,13 @@ class TestText:
     def test_means_the_same_in_every_spelling_of_an_option(self, text, same):
         assert read_text(text).expression() == read_text(same).expression()
 
+    @pytest.mark.parametrize(
+        ("text", "may"), [("c", False), ("c++", False), ("qz", False), ("c-d", False), ("zyx", True)]
+    )
+    def test_is_misspelt_only_in_words_of_three_letters(self, text, may):
+        """*Prevents*: every word with this letter taken for it."""
+        assert read_text(text).may_be_misspelt is may
+
     def test_in_quotes_means_itself(self):
         query = read_text('"maths"')
         assert query

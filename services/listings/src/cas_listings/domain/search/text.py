@@ -13,6 +13,7 @@ from cas_listings.domain.search.concepts import UNINDEXED, Phrase, concepts_of, 
 LONGEST = 200
 FEW = 5
 """With fewer results than this, misspelt words are taken for what they resemble."""
+_SHORTEST_MISSPELT = 3  # letters; every word with the same letter resembles a shorter one
 _UNASKED = UNINDEXED | {"a", "as"}
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 _SEPARATORS = str.maketrans(dict.fromkeys(",;/|()[]{}", " "))
@@ -33,8 +34,9 @@ class Term:
 
     @property
     def may_be_misspelt(self) -> bool:
-        """Whether it is none of the words of a list."""
-        return not (self.concepts or self.quoted or self.excluded)
+        """Whether it is none of the words of a list, and long enough to resemble what was meant."""
+        is_short = all(len(word) < _SHORTEST_MISSPELT for word in self.phrase)
+        return not (self.concepts or self.quoted or self.excluded or is_short)
 
     @property
     def text(self) -> str:
@@ -72,7 +74,7 @@ class TextQuery:
 
     @property
     def may_be_misspelt(self) -> bool:
-        """Whether it has words that are not those of a list."""
+        """Whether any of its terms may be."""
         return any(term.may_be_misspelt for group in self.groups for term in group)
 
     def wished(self) -> list[list[Term]]:
