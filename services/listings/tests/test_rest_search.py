@@ -115,6 +115,11 @@ class TestText:
         publish(ada, title="Physics for everybody", subjects=["Chess"])
         assert titles(client, q="phyzics") == ["Phyzics for everybody", "Physics for everybody"]
 
+    def test_ranks_titles_over_options_also_when_misspelt(self, ada, client):
+        publish(ada, title="Xylophonic lessons", subjects=["Chess"])
+        publish(ada, title="Mathematics lessons", subjects=["Xylophonic"])
+        assert titles(client, q="xylophnic") == ["Xylophonic lessons", "Mathematics lessons"]
+
 
 class TestAnswer:
     def test_has_all_its_parts(self, ada, client):

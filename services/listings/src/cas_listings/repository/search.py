@@ -297,7 +297,7 @@ def list_newest(
 def ranked(session: Session, query: TextQuery, results: Sequence[Ranked]) -> list[Ranked]:
     """These results in the order of their tiers and ranks."""
     by_words = func.ts_rank(text(f"'{_WEIGHTS}'::real[]"), found.c.vector, _ranking(query), _BY_LENGTH)
-    rank = case((_contains(query), by_words), else_=_similarity(query, found.c.fuzzy))
+    rank = case((_contains(query), by_words), else_=_similarity(query))
     chosen = select(found.c.id, rank.label("rank")).where(has_id([each.id for each in results]))
     ranks = {row.id: row.rank for row in session.execute(chosen)}
     return sorted((replace(each, rank=ranks[each.id]) for each in results), key=in_order_of_rank)
@@ -336,6 +336,8 @@ def _ranking(query: TextQuery) -> ColumnElement[Any]:
     return _query("listing_words", expression).op("||")(_query("simple", expression))
 
 
-def _similarity(query: TextQuery, fuzzy: ColumnElement[Any]) -> ColumnElement[Any]:
+def _similarity(query: TextQuery) -> ColumnElement[Any]:
+    """How much the nearest words are like those of a text; what is in the title counts twice."""
     words = " ".join(term.text for group in query.wished() for term in group)
-    return cast(func.word_similarity(words, fuzzy), Float)
+    alike = func.word_similarity(words, found.c.fuzzy) + func.word_similarity(words, found.c.title_key)
+    return cast(alike, Float)
