@@ -164,6 +164,34 @@ class TestAnswer:
         assert by_body["total"] == 1
         assert client.post(MARKETPLACE).json()["total"] == 1
 
+    def test_links_to_the_page_after_it(self, ada, client):
+        for title in ("Maths & more, one", "Maths & more, two", "Maths & more, three"):
+            publish(ada, title=title)
+        shown, address = [], f"{MARKETPLACE}?search=maths%20%26%20more&subjects=Maths&limit=1&facets=false"
+        while address:
+            answer = client.get(address)
+            shown += [listing["title"] for listing in answer.json()["listings"]]
+            address = answer.links.get("next", {}).get("url")
+        assert shown == ["Maths & more, three", "Maths & more, two", "Maths & more, one"]
+        assert "Link" not in answer.headers
+
+    def test_links_to_the_page_before_it_by_offset(self, ada, client):
+        for title in ("Number one of three", "Number two of three", "Number three of three"):
+            publish(ada, title=title)
+        links = client.get(SEARCH, params={"limit": 2, "offset": 1}).links
+        assert links.keys() == {"prev"}
+        assert links["prev"]["url"] == f"{SEARCH}?limit=2&offset=0"
+
+    def test_has_no_link_where_a_body_asked_or_an_address_is_long(self, ada, client):
+        """*Prevents*: a header that a gateway refuses, and a link that loses the filters of a body."""
+        for _ in range(2):
+            publish(ada)
+        by_body = client.post(MARKETPLACE, json={"limit": 1})
+        by_address = client.get(SEARCH, params={"limit": 1, "unknown": "x" * 2000})
+        for answer in (by_body, by_address):
+            assert answer.json()["next_cursor"]
+            assert "Link" not in answer.headers
+
     def test_may_leave_facets_out(self, client):
         assert client.get(SEARCH, params={"facets": "false"}).json()["facets"] == {}
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Request, Response
@@ -11,6 +12,7 @@ from cas_fields.reading import Json
 from cas_kit.rest import IfNoneMatch, not_modified, router
 from cas_listings import metrics
 from cas_listings.domain.search.reading import parameters_of_body, parameters_of_query, read_search
+from cas_listings.domain.search.request import Search
 from cas_listings.domain.search.suggestions import Suggestion, read_suggest_request
 from cas_listings.operations.search import Found, SearchLimits, find_listings
 from cas_listings.operations.suggestions import suggest
@@ -21,6 +23,8 @@ from cas_listings.rest.documents import JsonBody
 SEARCH = "/api/listings/search"
 SUGGEST = "/api/listings/suggest"
 MARKETPLACE = "/api/marketplace/search"
+# A gateway refuses answers with very long headers; the body says everything that the links say.
+LONGEST_LINKS = 2000
 
 routes = router(tags=["search"])
 
@@ -38,7 +42,7 @@ def search_listings(
     """The same for everybody, signed in or not."""
     del visitor
     parameters = parameters_of_query(request.query_params.multi_items())
-    return _answer(listings, parameters, known=if_none_match)
+    return _answer(listings, parameters, known=if_none_match, asked=request)
 
 
 for _path, _spelling in (
@@ -68,7 +72,7 @@ for _path, _spelling in (
     },
 )
 def post_search(visitor: VisitorDep, listings: ListingsDep, body: JsonBody = None) -> Response:
-    """As by address; changes nothing."""
+    """As by address; changes nothing. No link can repeat a body, so there is none."""
     del visitor
     return _answer(listings, parameters_of_body({} if body is None else body))
 
@@ -96,7 +100,14 @@ def suggest_searches(
     return _revalidated({"suggestions": [_suggestion(each) for each in found]}, known=if_none_match)
 
 
-def _answer(listings: ListingsDep, parameters: Mapping[str, Json], *, known: str = "") -> Response:
+def _answer(
+    listings: ListingsDep,
+    parameters: Mapping[str, Json],
+    *,
+    known: str = "",
+    asked: Request | None = None,
+) -> Response:
+    """:param asked: what its address asks for, where that is the whole of it."""
     search = read_search(parameters)
     with metrics.timed("search"), listings.searches.transaction() as session:
         found = find_listings(session, search=search, limits=SearchLimits.of(listings.settings))
@@ -113,7 +124,20 @@ def _answer(listings: ListingsDep, parameters: Mapping[str, Json], *, known: str
         "applied": search.applied,
     }
     metrics.SEARCHES.labels("found" if found.total else "nothing").inc()
-    return _revalidated(document, known=known, headers={"X-Total-Count": str(found.total)})
+    links = {} if asked is None else _links(asked, search, found)
+    return _revalidated(document, known=known, headers={"X-Total-Count": str(found.total), **links})
+
+
+def _links(asked: Request, search: Search, found: Found) -> dict[str, str]:
+    """The addresses of the pages around this one: onwards by cursor, back by offset."""
+    kept = [pair for pair in asked.query_params.multi_items() if pair[0] not in {"cursor", "offset"}]
+    pages = {"next": ("cursor", found.next_cursor)} if found.next_cursor else {}
+    if search.offset and not search.cursor:
+        pages["prev"] = ("offset", str(max(0, search.offset - search.limit)))
+    links = ", ".join(
+        f'<{asked.url.path}?{urlencode([*kept, page])}>; rel="{name}"' for name, page in pages.items()
+    )
+    return {"Link": links} if 0 < len(links) <= LONGEST_LINKS else {}
 
 
 def _advice(found: Found) -> Any:
