@@ -152,6 +152,17 @@ def test_gives_no_token_that_administers_nobody(settings):
         SERVICE_TOKEN.run(settings, argparse.Namespace(role="nope", days=1))
 
 
+def test_the_runbook_makes_room_for_another_encryption_key(cas_auth, database):
+    cas_auth("keys", "list")
+    section = RUNBOOK.read_text().partition("## When the encryption key is known to others")[2]
+    [statements] = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    with database.transaction() as session:
+        for statement in statements.split(";")[:-1]:
+            session.execute(text(statement))
+    started = cas_auth("keys", "list", CAS_AUTH_ENCRYPTION_KEY="A" * 43 + "=")
+    assert [line.split()[1] for line in started.lines] == ["current", "standby"]
+
+
 def test_says_that_the_encryption_key_is_another_one(cas_auth):
     cas_auth("keys", "list")
     refused = cas_auth("keys", "list", CAS_AUTH_ENCRYPTION_KEY="A" * 43 + "=")
