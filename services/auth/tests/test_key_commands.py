@@ -25,7 +25,7 @@ PEM = (
     .decode()
 )
 NUMBERED_JWK = json.dumps(
-    ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()), as_dict=True) | {"kid": 7}
+    ECAlgorithm.to_jwk(ec.derive_private_key(7, ec.SECP256R1()), as_dict=True) | {"kid": 7}
 )
 
 
