@@ -129,7 +129,7 @@ def test_the_runbook_does_what_it_says(stack, cas_auth, new_person, calm, tmp_pa
     with stack.postgres.connect("cas") as connection:
         connection.execute("UPDATE auth.signing_keys SET state_since = state_since - interval '21 minutes'")
     blocks = re.findall(r"^```sh\n(.*?)^```$", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     shim = tmp_path / "cas-auth"
     shim.write_text(f'#!/bin/sh\nexec {" ".join(stack.services["auth"].command())} "$@"\n')
     shim.chmod(0o755)
@@ -143,6 +143,7 @@ def test_the_runbook_does_what_it_says(stack, cas_auth, new_person, calm, tmp_pa
             "API": stack.url,
             "SHARED_SECRET": "a secret that this installation shared with its services",
         },
+        cwd=tmp_path,
         check=True,
     )
     after = states(cas_auth)

@@ -224,9 +224,10 @@ class TestAProgram:
             verifier.verify(token)
         assert verifier.remembered(token) is None
 
-    def test_of_another_issuer_is_no_user_either(self, project):
+    @pytest.mark.parametrize("session_id", [None, "of that issuer"])
+    def test_of_another_issuer_is_no_user_either(self, project, session_id):
         with pytest.raises(Unauthenticated):
-            verifier_of(trust(project)).verify(project.token(role="service_role", session_id=None))
+            verifier_of(trust(project)).verify(project.token(role="service_role", session_id=session_id))
 
     @pytest.mark.parametrize("role", ["service_role", "supabase_admin"])
     def test_of_that_role_is_not_somebody_who_signed_in(self, role):

@@ -30,7 +30,7 @@ LATEST_INSTANT = 253_402_300_799  # the last second of the year 9999
 REFUSED_HEADERS = frozenset(
     {"jku", "jwk", "x5u", "x5c", "crit", "b64"}
 )  # keys come from the issuer's JWKS only
-# Roles that may do everything (docs/spec/auth-protocol.md 1): outside a session they are a program's, which is nobody.
+# Roles that may do everything (docs/spec/auth-protocol.md 1): outside a session of ours they are a program's.
 SERVICE_ROLES = ("service_role", "supabase_admin")
 # Python's base64 skips foreign characters, so that many spellings of one token would pass.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -139,6 +139,8 @@ class TokenVerifier:
         if (principal := self.remembered(token)) is not None:
             return principal
         trust, claims = self._checked(token)
+        if self._is_nobodys(trust, claims):
+            raise Unauthenticated
         principal = _principal(trust, claims, _digest(token))
         if self._is_revoked(principal):
             raise SessionEnded(principal)
@@ -153,6 +155,11 @@ class TokenVerifier:
         """Verify every token anew: a key was withdrawn."""
         with self._lock:
             self._verified.clear()
+
+    def _is_nobodys(self, trust: _Trust, claims: Mapping[str, Any]) -> bool:
+        """Whether it acts for no user; a role that may do everything is a user's in a session of ours alone."""
+        is_ours = trust.issuer == self._issuer and bool(claims.get("session_id"))
+        return claims.get("sub") is None or (claims.get("role") in SERVICE_ROLES and not is_ours)
 
     def _is_revoked(self, principal: Principal) -> bool:
         return principal.session_id in self._revoked and principal.issuer == self._issuer
@@ -251,13 +258,11 @@ def _is_instant(value: object) -> bool:
 
 
 def _principal(trust: _Trust, claims: Mapping[str, Any], digest: bytes) -> Principal:
-    session_id = str(claims.get("session_id") or "")
-    if claims.get("sub") is None or (claims.get("role") in SERVICE_ROLES and not session_id):
-        raise Unauthenticated
     try:
         user_id = local_user_id(claims["sub"], issuer=trust.issuer, subjects=trust.subjects)
     except ValueError as error:
         raise SubjectNotAUser from error
+    session_id = str(claims.get("session_id") or "")
     return Principal(
         user_id=user_id, session_id=session_id, issuer=trust.issuer, claims=claims, digest=digest
     )
