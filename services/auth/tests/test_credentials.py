@@ -1,6 +1,7 @@
-"""Passwords, signing keys and refresh tokens."""
+"""Passwords, encryption, journeys to providers and refresh tokens."""
 
 import base64
+import json
 import os
 import sys
 import threading
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 
 from cas_auth.credentials.encryption import EncryptionKey, WrongEncryptionKey
 from cas_auth.credentials.passwords import PasswordHasher
+from cas_auth.credentials.provider_states import PURPOSE, ProviderState
 from cas_auth.credentials.refresh_tokens import RefreshToken, RefreshTokens
 from cas_auth.domain.refusals import InvalidRequest, RefreshTokenNotFound
 from cas_kit.errors import Unavailable
@@ -114,6 +116,20 @@ class TestEncryptionKey:
     def test_refuses_what_it_never_wrote(self, sealed):
         with pytest.raises(WrongEncryptionKey):
             encryption_key().unseal(sealed, purpose="p", name="n")
+
+
+class TestProviderState:
+    @pytest.mark.parametrize("linking_session_id", [None, UUID(int=1)], ids=["sign-in", "linking"])
+    def test_is_read_as_it_was_sealed(self, linking_session_id):
+        key, flow_id = encryption_key(), uuid4()
+        state = ProviderState.new(browser_secret="secret", linking_session_id=linking_session_id)
+        assert ProviderState.unseal(state.sealed(key, flow_id=flow_id), key, flow_id=flow_id) == state
+
+    def test_of_a_sign_in_is_read_by_the_release_before(self):
+        key, flow_id = encryption_key(), uuid4()
+        sealed = ProviderState.new(browser_secret=None).sealed(key, flow_id=flow_id)
+        fields = json.loads(key.unseal(sealed, purpose=PURPOSE, name=str(flow_id)))
+        assert set(fields) == {"secret", "nonce", "code_verifier", "browser"}
 
 
 class TestRefreshTokens:

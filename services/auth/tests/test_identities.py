@@ -1,11 +1,13 @@
 """Linking and unlinking: by operations, and at the REST edge through a real provider."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
 
+from cas_auth.credentials.provider_states import ProviderState
 from cas_auth.domain.audit import AuditAction
 from cas_auth.domain.external_accounts import ExternalAccount
 from cas_auth.domain.identity_refusals import (
@@ -24,7 +26,7 @@ from cas_auth.domain.refusals import (
     TokenExpired,
 )
 from cas_auth.domain.sessions import LogoutScope
-from cas_auth.models import Factor, Identity, Mail, User
+from cas_auth.models import Factor, FlowState, Identity, Mail, User
 from cas_auth.operations import accounts
 from cas_auth.operations.by_mail import request_recovery
 from cas_auth.operations.directory import erase_user
@@ -34,7 +36,7 @@ from cas_auth.operations.mails import PLAIN_LINK
 from cas_auth.repository.identities import lock_account
 
 from .browsing import S256, Browser, google_settings
-from .conftest import NOW, bearer
+from .conftest import NOW, PASSWORD, bearer
 from .test_external_accounts import ADA, UNVERIFIED, of
 from .test_rest import refused
 from .test_rest_providers import SITE, failed
@@ -72,10 +74,10 @@ def identity(user, provider) -> Identity:
     return next(known for known in user.identities if known.provider == provider)
 
 
-def add_factor(desk, grant):
+def add_factor(desk, *, user_id):
     with desk.database.transaction() as session:
         factor = Factor.totp(uuid4(), sealed_secret=b"", friendly_name="phone", now=NOW)
-        factor.user_id = grant.user.id
+        factor.user_id = user_id
         factor.verify(NOW)
         session.add(factor)
 
@@ -119,7 +121,7 @@ class TestLinking:
             link(desk, ada)
 
     def test_needs_the_second_factor_of_who_has_one(self, desk, ada):
-        add_factor(desk, ada)
+        add_factor(desk, user_id=ada.user.id)
         with pytest.raises(SecondFactorRequired):
             link(desk, ada)
 
@@ -238,7 +240,7 @@ class TestUnlinking:
 
     def test_needs_the_second_factor_of_who_has_one(self, desk, ada):
         user = link(desk, ada)
-        add_factor(desk, ada)
+        add_factor(desk, user_id=ada.user.id)
         with pytest.raises(SecondFactorRequired):
             unlink(desk, ada, identity(user, "google"))
 
@@ -302,6 +304,35 @@ class TestAtTheEdge:
         with database.transaction() as session:
             session.execute(update(User).values(banned_until=NOW + timedelta(days=36_500)))
         assert failed(browser.come_back(query), "access_denied", "user_banned")
+
+    @pytest.mark.parametrize("challenge", [{}, S256], ids=["implicit", "pkce"])
+    @pytest.mark.parametrize("ending", ["logout", "password"])
+    def test_refuses_whose_session_ended_meanwhile(self, auth, browser, grace, challenge, ending):
+        """Whoever asked from a stolen session must not come back to the account once its owner has locked them out."""
+        query = browser.at_provider(self.ask(auth, grace, skip_http_redirect="false", **challenge))
+        if ending == "logout":
+            auth.sign_out(grace["access_token"])
+        else:
+            owner = auth.sign_in("grace@example.com").json()
+            auth.update(owner["access_token"], password="another password")
+        assert failed(browser.come_back(query), "access_denied", "session_not_found")
+        password = PASSWORD if ending == "logout" else "another password"
+        user = auth.sign_in("grace@example.com", password).json()["user"]
+        assert [known["provider"] for known in user["identities"]] == ["email"]
+
+    def test_refuses_who_has_got_a_second_factor_meanwhile(self, auth, browser, grace, desk):
+        query = browser.at_provider(self.ask(auth, grace, skip_http_redirect="false", **S256))
+        add_factor(desk, user_id=UUID(grace["user"]["id"]))
+        assert failed(browser.come_back(query), "access_denied", "insufficient_aal")
+
+    def test_refuses_who_left_before_sessions_were_remembered(self, auth, browser, grace, desk):
+        query = browser.at_provider(self.ask(auth, grace, skip_http_redirect="false", **S256))
+        with desk.database.transaction() as session:
+            flow = session.scalars(select(FlowState)).one()
+            key, ids = desk.tools.encryption_key, {"flow_id": flow.id}
+            known = ProviderState.unseal(flow.provider_session, key, **ids)
+            flow.provider_session = replace(known, linking_session_id=None).sealed(key, **ids)
+        assert failed(browser.come_back(query), "access_denied", "bad_oauth_state")
 
     def test_refuses_who_is_gone_meanwhile(self, auth, browser, grace, desk):
         query = browser.at_provider(self.ask(auth, grace, skip_http_redirect="false", **S256))

@@ -22,15 +22,17 @@ class ProviderState:
     :param secret: what `state` says beside which flow it is.
     :param nonce: what the provider's ID token has to say, and `code_verifier`: what its code is exchanged with.
     :param browser: the digest of a secret of the browser that has to come back; None where any may.
+    :param linking_session_id: the session that asked to link an account; None where somebody signs in.
     """
 
     secret: str
     nonce: str
     code_verifier: str
     browser: str | None
+    linking_session_id: str | None = None
 
     @classmethod
-    def new(cls, *, browser_secret: str | None) -> Self:
+    def new(cls, *, browser_secret: str | None, linking_session_id: UUID | None = None) -> Self:
         """Fresh secrets.
 
         :param browser_secret: what only the browser knows that is about to leave; None where it need not be the same.
@@ -40,11 +42,15 @@ class ProviderState:
             nonce=secrets.token_urlsafe(SECRET_BYTES),
             code_verifier=secrets.token_urlsafe(SECRET_BYTES),
             browser=_digest(browser_secret) if browser_secret else None,
+            linking_session_id=str(linking_session_id) if linking_session_id else None,
         )
 
     def sealed(self, encryption_key: EncryptionKey, *, flow_id: UUID) -> bytes:
         """These secrets as the database may hold them."""
-        return encryption_key.seal(json.dumps(asdict(self)).encode(), purpose=PURPOSE, name=str(flow_id))
+        said = asdict(self)
+        if self.linking_session_id is None:
+            del said["linking_session_id"]  # processes of the release before know no such field
+        return encryption_key.seal(json.dumps(said).encode(), purpose=PURPOSE, name=str(flow_id))
 
     @classmethod
     def unseal(cls, sealed: bytes, encryption_key: EncryptionKey, *, flow_id: UUID) -> Self:

@@ -19,7 +19,6 @@ from cas_auth.domain.identity_refusals import (
     UnsupportedProvider,
 )
 from cas_auth.domain.pkce import Challenge
-from cas_auth.domain.refusals import CallerNotFound, UserBanned
 from cas_auth.domain.sessions import AuthMethod
 from cas_auth.models import FlowState, User
 from cas_auth.operations.external_accounts import ask_about_newcomer, record_failure, user_of_account
@@ -31,7 +30,6 @@ from cas_auth.operations.tools import Tools
 from cas_auth.operations.verification import CodeIssued
 from cas_auth.repository.identities import lock_account
 from cas_auth.repository.one_time_tokens import find_flow, lock_flow
-from cas_auth.repository.users import lock_user
 from cas_kit.db import Database
 
 
@@ -67,13 +65,13 @@ class Answer:
 class Journey:
     """The way of somebody who has come back; `redirect_to` is where they end up, whatever becomes of it.
 
-    :param is_linking: they left to link an account, not to sign in.
+    :param linking: who left to link an account, and from which session; None where they sign in.
     """
 
     flow_id: UUID
     provider: str
     redirect_to: str
-    is_linking: bool
+    linking: Linking | None
     state: ProviderState
 
 
@@ -91,7 +89,9 @@ def send_to_provider(
     """
     client = provider_client(tools, wish.provider)
     client.prepare()
-    state = ProviderState.new(browser_secret=wish.browser_secret)
+    state = ProviderState.new(
+        browser_secret=wish.browser_secret, linking_session_id=linking.session_id if linking else None
+    )
     with database.transaction() as session:
         if linking is not None:
             authorise_linking(session, tools, linking, now=now)
@@ -146,15 +146,25 @@ def find_journey(session: Session, tools: Tools, *, state: str, browser_secret: 
         flow_id=flow.id,
         provider=flow.provider,
         redirect_to=flow.redirect_to,
-        is_linking=flow.linking_user_id is not None,
+        linking=_linking(flow, known),
         state=known,
     )
+
+
+def _linking(flow: FlowState, state: ProviderState) -> Linking | None:
+    if flow.linking_user_id is None:
+        return None
+    if state.linking_session_id is None:  # they left from the release before, which did not remember it
+        raise BadOAuthState
+    return Linking(user_id=flow.linking_user_id, session_id=UUID(state.linking_session_id))
 
 
 def welcome_back(
     database: Database, tools: Tools, *, journey: Journey, answer: Answer, origin: Origin, now: datetime
 ) -> Welcome:
     """Sign in whoever came back from a provider, or link the account they showed there. Works once for a journey.
+
+    An account is linked only while the session lasts that asked for it, and proves all that its user can.
 
     :raises FlowStateAlreadyUsed: somebody came back before.
     :raises FlowStateExpired: it took too long.
@@ -163,7 +173,7 @@ def welcome_back(
     :raises ProviderUnreachable: it does not answer.
     :raises UnsupportedProvider: it is not configured any more.
 
-    And whatever `user_of_account` and `link_account` raise.
+    And whatever `user_of_account`, `authorise_linking` and `link_account` raise.
     """
     with database.transaction() as session:
         _locked(session, journey).come_back(now)
@@ -176,12 +186,12 @@ def welcome_back(
         record_failure(database, provider=client.name, origin=origin, now=now)
         raise
     tokens = ProviderTokens(access_token=arrival.access_token, refresh_token=arrival.refresh_token)
-    may_add = not journey.is_linking and ask_about_newcomer(
+    may_add = journey.linking is None and ask_about_newcomer(
         database, tools, arrival.account, origin=origin, now=now
     )
     with database.transaction() as session:
         flow = _locked(session, journey)
-        user = _user(session, tools, flow, arrival, may_add=may_add, origin=origin, now=now)
+        user = _user(session, tools, journey, flow, arrival, may_add=may_add, origin=origin, now=now)
         if flow.challenge is None:
             grant = start_session(session, tools, user, AuthMethod.OAUTH, origin=origin, now=now)
             return replace(grant, provider_tokens=tokens)
@@ -210,6 +220,7 @@ def _code(answer: Answer, client: OidcClient) -> str:
 def _user(
     session: Session,
     tools: Tools,
+    journey: Journey,
     flow: FlowState,
     arrival: Arrival,
     *,
@@ -217,16 +228,12 @@ def _user(
     origin: Origin,
     now: datetime,
 ) -> User:
-    if flow.linking_user_id is None:
+    if journey.linking is None:
         link = MailedLink(flow.redirect_to, flow.challenge)
         return user_of_account(
             session, tools, arrival.account, may_add=may_add, link=link, origin=origin, now=now
         )
     lock_account(session, arrival.account)
-    user = lock_user(session, user_id=flow.linking_user_id)
-    if user is None:
-        raise CallerNotFound
-    if user.is_banned(now):
-        raise UserBanned
+    user = authorise_linking(session, tools, journey.linking, lock=True, now=now).user
     link_account(session, tools, user, arrival.account, origin=origin, now=now)
     return user
