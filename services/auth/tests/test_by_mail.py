@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from services.auth.tests.counting import count
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.audit import AuditAction
@@ -27,6 +27,9 @@ from cas_auth.operations import by_mail
 from cas_auth.operations.flows import exchange_code
 from cas_auth.operations.mails import PLAIN_LINK, MailedLink
 from cas_auth.operations.verification import CodeIssued
+from cas_auth.repository.erasure import delete_user
+from cas_auth.repository.users import lock_user
+from cas_kit.testing import until
 
 VERIFIER = "v" * 56
 CHALLENGE = Challenge(VERIFIER, ChallengeMethod.PLAIN)
@@ -260,6 +263,18 @@ class TestFlows:
     def test_a_code_gets_old(self, desk, code):
         with pytest.raises(FlowStateExpired):
             self.exchange(desk.at(desk.now + timedelta(minutes=5, seconds=1)), code)
+
+    def test_a_code_waits_for_its_user_before_it_is_anybodys(self, desk, ada, code, database):
+        """Who holds the user and takes away the code must not wait for who holds the code and wants the user."""
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = current_user"
+        with ThreadPoolExecutor(1) as threads:
+            with database.transaction() as session, database.autocommit() as watcher:
+                user = lock_user(session, user_id=ada.user.id)
+                exchange = threads.submit(self.exchange, desk, code)
+                until(lambda: watcher.execute(text(waiting)).one_or_none() is not None)
+                delete_user(session, user)
+            with pytest.raises(FlowStateNotFound):
+                exchange.result()
 
     @pytest.mark.parametrize(("code", "verifier"), [("", VERIFIER), ("code", "")])
     def test_both_halves_are_needed(self, desk, code, verifier):

@@ -16,7 +16,7 @@ from cas_auth.models import FlowState
 from cas_auth.operations.sessions import start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
-from cas_auth.repository.one_time_tokens import delete_flow, lock_flow_by_code
+from cas_auth.repository.one_time_tokens import delete_flow, find_user_id_by_code, lock_flow_by_code
 from cas_auth.repository.users import lock_user
 
 
@@ -83,8 +83,11 @@ def exchange_code(
     """
     if not code or not verifier:
         raise InvalidRequest("invalid request: both auth code and code verifier should be non-empty")
+    # Users are locked before their flows everywhere.
+    user_id = find_user_id_by_code(session, digest=digest(code))
+    user = lock_user(session, user_id=user_id) if user_id else None
     flow = lock_flow_by_code(session, digest=digest(code))
-    if flow is None or flow.user_id is None or flow.method is None or flow.challenge is None:
+    if user is None or flow is None or flow.method is None or flow.challenge is None:
         raise FlowStateNotFound
     if flow.is_expired(now):
         raise FlowStateExpired
@@ -92,15 +95,12 @@ def exchange_code(
         add_audit_entry(
             session,
             AuditAction.VERIFICATION_FAILED,
-            actor_id=flow.user_id,
+            actor_id=user.id,
             origin=origin,
             now=now,
             traits={"reason": "code_verifier"},
         )
         raise BadCodeVerifier
-    user = lock_user(session, user_id=flow.user_id)
-    if user is None:
-        raise FlowStateNotFound
     grant = start_session(session, tools, user, flow.method, origin=origin, now=now)
     tokens = ProviderTokens.unseal(flow.provider_tokens, tools.encryption_key, name=str(flow.id))
     delete_flow(session, flow_id=flow.id)

@@ -71,6 +71,7 @@ class Journey:
     flow_id: UUID
     provider: str
     redirect_to: str
+    challenge: Challenge | None
     linking: Linking | None
     state: ProviderState
 
@@ -146,6 +147,7 @@ def find_journey(session: Session, tools: Tools, *, state: str, browser_secret: 
         flow_id=flow.id,
         provider=flow.provider,
         redirect_to=flow.redirect_to,
+        challenge=flow.challenge,
         linking=_linking(flow, known),
         state=known,
     )
@@ -190,8 +192,8 @@ def welcome_back(
         database, tools, arrival.account, origin=origin, now=now
     )
     with database.transaction() as session:
+        user = _user(session, tools, journey, arrival, may_add=may_add, origin=origin, now=now)
         flow = _locked(session, journey)
-        user = _user(session, tools, journey, flow, arrival, may_add=may_add, origin=origin, now=now)
         if flow.challenge is None:
             grant = start_session(session, tools, user, AuthMethod.OAUTH, origin=origin, now=now)
             return replace(grant, provider_tokens=tokens)
@@ -221,7 +223,6 @@ def _user(
     session: Session,
     tools: Tools,
     journey: Journey,
-    flow: FlowState,
     arrival: Arrival,
     *,
     may_add: bool,
@@ -229,7 +230,7 @@ def _user(
     now: datetime,
 ) -> User:
     if journey.linking is None:
-        link = MailedLink(flow.redirect_to, flow.challenge)
+        link = MailedLink(journey.redirect_to, journey.challenge)
         return user_of_account(
             session, tools, arrival.account, may_add=may_add, link=link, origin=origin, now=now
         )

@@ -82,6 +82,11 @@ def lock_flow(session: Session, *, flow_id: UUID) -> FlowState | None:
     return session.scalar(select(FlowState).where(FlowState.id == flow_id).with_for_update())
 
 
+def find_user_id_by_code(session: Session, *, digest: bytes) -> UUID | None:
+    """Who signs in with the code of this digest."""
+    return session.scalar(select(FlowState.user_id).where(FlowState.auth_code_digest == digest))
+
+
 def lock_flow_by_code(session: Session, *, digest: bytes) -> FlowState | None:
     """The flow whose code has this digest, once no other transaction is changing it."""
     return session.scalar(select(FlowState).where(FlowState.auth_code_digest == digest).with_for_update())
