@@ -22,8 +22,11 @@ from cas_auth.domain.refusals import (
     TokenExpired,
     UserBanned,
 )
+from cas_auth.domain.sessions import LogoutScope
 from cas_auth.models import FlowState, Mail, OneTimeToken, User
 from cas_auth.operations import by_mail
+from cas_auth.operations.administration import Act, UserAttributes, update_user
+from cas_auth.operations.directory import close_user
 from cas_auth.operations.flows import exchange_code
 from cas_auth.operations.mails import PLAIN_LINK, MailedLink
 from cas_auth.operations.verification import CodeIssued
@@ -33,6 +36,33 @@ from cas_kit.testing import until
 
 VERIFIER = "v" * 56
 CHALLENGE = Challenge(VERIFIER, ChallengeMethod.PLAIN)
+
+
+def administer(desk, grant, **attributes):
+    update_user(
+        desk.database,
+        desk.tools,
+        user_id=grant.user.id,
+        attributes=UserAttributes(**attributes),
+        act=Act(None, desk.origin, desk.now),
+    )
+
+
+def close(desk, grant):
+    with desk.database.transaction() as session:
+        close_user(session, user_id=grant.user.id, now=desk.now)
+
+
+# What the owner of an account, or an administrator, does against somebody who was let in too.
+ENDINGS = {
+    "a new password": lambda desk, ada: desk.update(ada, password="another password"),
+    "a logout everywhere": lambda desk, ada: desk.sign_out(ada, LogoutScope.GLOBAL),
+    "a logout elsewhere": lambda desk, ada: desk.sign_out(ada, LogoutScope.OTHERS),
+    "an administrator's password": lambda desk, ada: administer(desk, ada, password="another password"),
+    "an administrator's address": lambda desk, ada: administer(desk, ada, email="lovelace@example.com"),
+    "an administrator's ban": lambda desk, ada: administer(desk, ada, ban_duration="1h"),
+    "an erasure that begins": close,
+}
 
 
 class TestConfirmingASignUp:
@@ -263,6 +293,20 @@ class TestFlows:
     def test_a_code_gets_old(self, desk, code):
         with pytest.raises(FlowStateExpired):
             self.exchange(desk.at(desk.now + timedelta(minutes=5, seconds=1)), code)
+
+    @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+    def test_a_code_does_not_outlive_what_locks_its_bearer_out(self, desk, ada, code, ending):
+        ending(desk, ada)
+        with pytest.raises(FlowStateNotFound):
+            self.exchange(desk, code)
+
+    def test_a_code_outlives_the_end_of_one_device(self, desk, ada, code):
+        desk.sign_out(ada, LogoutScope.LOCAL)
+        assert isinstance(self.exchange(desk, code), Grant)
+
+    def test_a_code_of_somebody_else_stays(self, desk, ada, code):
+        desk.sign_out(desk.sign_up("grace@example.com"), LogoutScope.GLOBAL)
+        assert isinstance(self.exchange(desk, code), Grant)
 
     def test_a_code_waits_for_its_user_before_it_is_anybodys(self, desk, ada, code, database):
         """Who holds the user and takes away the code must not wait for who holds the code and wants the user."""

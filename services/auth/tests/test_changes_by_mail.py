@@ -6,18 +6,21 @@ import pytest
 
 from cas_auth.credentials.tokens import Grant
 from cas_auth.domain.mails import MailKind
+from cas_auth.domain.pkce import Challenge, ChallengeMethod
 from cas_auth.domain.refusals import (
     AnonymousSignInsDisabled,
     CurrentPasswordInvalid,
     CurrentPasswordRequired,
     EmailExists,
+    FlowStateNotFound,
     NothingToReauthenticate,
     ReauthenticationNeeded,
     ReauthenticationNotValid,
     TokenExpired,
 )
 from cas_auth.operations import accounts, by_mail
-from cas_auth.operations.mails import PLAIN_LINK
+from cas_auth.operations.flows import exchange_code
+from cas_auth.operations.mails import PLAIN_LINK, MailedLink
 from cas_auth.operations.verification import HalfChanged
 
 
@@ -80,6 +83,15 @@ class TestChangingTheAddress:
             self.agree(confirming, letter)
         told = confirming.letter()
         assert (told.kind, told.address) == (MailKind.EMAIL_CHANGED, "ada@example.com")
+
+    def test_codes_for_the_old_address_end_with_it(self, ada, confirming, letters):
+        flow = MailedLink(None, Challenge("v" * 56, ChallengeMethod.PLAIN))
+        confirming.run(by_mail.request_recovery, email="ada@example.com", link=flow)
+        code = confirming.verify(link=confirming.letter().link_token, type="recovery").code
+        for letter in letters.values():
+            self.agree(confirming, letter)
+        with pytest.raises(FlowStateNotFound):
+            confirming.run(exchange_code, code=code, verifier="v" * 56)
 
     def test_an_agreement_to_another_address_does_not_count(self, desk, ada, confirming, letters):
         confirming.update(ada, email="countess@example.com")

@@ -306,17 +306,28 @@ class TestAtTheEdge:
         assert failed(browser.come_back(query), "access_denied", "user_banned")
 
     @pytest.mark.parametrize("challenge", [{}, S256], ids=["implicit", "pkce"])
-    @pytest.mark.parametrize("ending", ["logout", "password"])
-    def test_refuses_whose_session_ended_meanwhile(self, auth, browser, grace, challenge, ending):
+    @pytest.mark.parametrize(
+        ("ending", "code"),
+        [
+            ("logout", "session_not_found"),
+            ("logout everywhere", "bad_oauth_state"),
+            ("password", "bad_oauth_state"),
+        ],
+    )
+    def test_refuses_whose_session_ended_meanwhile(self, auth, browser, grace, challenge, ending, code):
         """Whoever asked from a stolen session must not come back to the account once its owner has locked them out."""
         query = browser.at_provider(self.ask(auth, grace, skip_http_redirect="false", **challenge))
-        if ending == "logout":
-            auth.sign_out(grace["access_token"])
-        else:
-            owner = auth.sign_in("grace@example.com").json()
-            auth.update(owner["access_token"], password="another password")
-        assert failed(browser.come_back(query), "access_denied", "session_not_found")
-        password = PASSWORD if ending == "logout" else "another password"
+        owner = auth.sign_in("grace@example.com").json()
+        password = PASSWORD
+        match ending:
+            case "logout":
+                auth.sign_out(grace["access_token"], "local")
+            case "logout everywhere":
+                auth.sign_out(owner["access_token"])
+            case "password":
+                password = "another password"
+                auth.update(owner["access_token"], password=password)
+        assert failed(browser.come_back(query), "access_denied", code)
         user = auth.sign_in("grace@example.com", password).json()["user"]
         assert [known["provider"] for known in user["identities"]] == ["email"]
 

@@ -42,7 +42,7 @@ from cas_auth.operations.passwords import check_new_password
 from cas_auth.operations.sessions import authenticate, start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
-from cas_auth.repository.one_time_tokens import delete_tokens
+from cas_auth.repository.one_time_tokens import delete_proofs, delete_tokens
 from cas_auth.repository.sessions import end_sessions
 from cas_auth.repository.users import (
     add_email_user,
@@ -294,10 +294,10 @@ def _reauthenticate(
 def _change_password(
     session: Session, tools: Tools, found: UserSession, password_hash: str, *, now: datetime
 ) -> None:
-    """Nothing that was mailed, and no other session, outlives the old password."""
+    """Nothing that was mailed or begun, and no other session, outlives the old password."""
     user = found.user
     user.change_password(password_hash, now=now)
-    delete_tokens(session, user_id=user.id)
+    delete_proofs(session, user_id=user.id)
     end_sessions(session, user_id=user.id, except_id=found.id)
     if user.email:
         request_mail(

@@ -24,7 +24,7 @@ from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry, forget_origins
 from cas_auth.repository.erasure import announce_deletion, delete_traces
 from cas_auth.repository.erasure import delete_user as delete_all
-from cas_auth.repository.one_time_tokens import delete_tokens
+from cas_auth.repository.one_time_tokens import delete_flows_of_user, delete_proofs
 from cas_auth.repository.sessions import end_sessions
 from cas_auth.repository.user_list import count_users
 from cas_auth.repository.user_list import list_users as find_users
@@ -288,8 +288,9 @@ class _Checked:
         """End what must not outlive the old password, the old address or the beginning of a ban."""
         if self.password_hash is not None or self.ban:
             end_sessions(session, user_id=user.id)
+            delete_flows_of_user(session, user_id=user.id)
         if self.password_hash is not None or self.email is not None or self.phone is not None:
-            delete_tokens(session, user_id=user.id)
+            delete_proofs(session, user_id=user.id)
 
     def _confirm(self, user: User, *, now: datetime) -> None:
         said = self.attributes

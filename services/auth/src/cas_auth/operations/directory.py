@@ -16,6 +16,7 @@ from cas_auth.operations.tools import Tools
 from cas_auth.repository import users
 from cas_auth.repository.audit_log import add_audit_entry, forget_origins
 from cas_auth.repository.erasure import delete_user
+from cas_auth.repository.one_time_tokens import delete_flows_of_user
 from cas_auth.repository.sessions import end_sessions, find_session_with_user
 from cas_auth.repository.users import lock_user
 
@@ -100,6 +101,7 @@ def close_user(session: Session, *, user_id: UUID, now: datetime) -> int:
     if user is None:
         return 0
     user.close(now)
+    delete_flows_of_user(session, user_id=user_id)
     return end_sessions(session, user_id=user_id)
 
 

@@ -24,7 +24,7 @@ from cas_auth.operations.sessions import refuse_sign_in
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.identities import add_user, find_owner_id, lock_account
-from cas_auth.repository.one_time_tokens import delete_tokens
+from cas_auth.repository.one_time_tokens import delete_proofs
 from cas_auth.repository.sessions import end_sessions
 from cas_auth.repository.users import find_user_by_email, lock_user
 from cas_kit.db import Database
@@ -159,7 +159,7 @@ def _prove(
     later.
     """
     if account.email_verified and account.email == user.email:
-        delete_tokens(session, user_id=user.id)
+        delete_proofs(session, user_id=user.id)
         end_sessions(session, user_id=user.id)
         user.start_over_with(account, now=now)
         return

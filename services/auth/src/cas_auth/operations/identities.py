@@ -22,7 +22,7 @@ from cas_auth.operations.sessions import authenticate
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.identities import find_owner_id, save_removal
-from cas_auth.repository.one_time_tokens import delete_tokens
+from cas_auth.repository.one_time_tokens import delete_proofs
 from cas_auth.repository.users import save_email
 
 
@@ -103,7 +103,7 @@ def unlink_identity(
     user.drop_identity(identity, now=now)
     save_removal(session)
     if user.email != told:
-        delete_tokens(session, user_id=user.id)  # they prove an address that is the user's no more
+        delete_proofs(session, user_id=user.id)  # they prove an address that is the user's no more
     _record(session, AuditAction.IDENTITY_UNLINKED, user, identity, origin=origin, now=now)
     _notify(session, tools, MailKind.IDENTITY_UNLINKED, user, identity, address=told, now=now)
 

@@ -28,6 +28,7 @@ from cas_auth.operations.passwords import find_flaws
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.networks import note_network
+from cas_auth.repository.one_time_tokens import delete_flows_of_user
 from cas_auth.repository.sessions import (
     end_session,
     end_sessions,
@@ -176,6 +177,8 @@ def sign_out(
 ) -> None:
     """End this session, the user's other sessions, or all of them.
 
+    With others go the codes that would begin one.
+
     :raises CallerNotFound: the user is gone.
     :raises SessionNotFound: the session was ended already.
     :raises UserBanned: the user is banned.
@@ -186,6 +189,7 @@ def sign_out(
     else:
         spared = session_id if scope is LogoutScope.OTHERS else None
         end_sessions(session, user_id=user_id, except_id=spared)
+        delete_flows_of_user(session, user_id=user_id)
     add_audit_entry(
         session, AuditAction.LOGOUT, actor_id=user_id, session_id=session_id, origin=origin, now=now
     )

@@ -18,7 +18,7 @@ from cas_auth.operations.one_time import Redeemed, redeem_code, redeem_link
 from cas_auth.operations.sessions import start_session
 from cas_auth.operations.tools import Tools
 from cas_auth.repository.audit_log import add_audit_entry
-from cas_auth.repository.one_time_tokens import delete_tokens, lock_flow
+from cas_auth.repository.one_time_tokens import delete_proofs, lock_flow
 from cas_auth.repository.users import find_user_id, save_email
 
 
@@ -142,7 +142,7 @@ def _agree_to_change(session: Session, tools: Tools, redeemed: Redeemed, *, now:
         return False
     user.change_email(user.new_email, identity_id=tools.new_id(), now=now)
     save_email(session)
-    delete_tokens(session, user_id=user.id)
+    delete_proofs(session, user_id=user.id)
     if old_email:
         request_mail(session, tools, kind=MailKind.EMAIL_CHANGED, address=old_email, user_id=user.id, now=now)
     return True

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from cas_auth.domain.one_time_tokens import TokenKind
@@ -61,10 +61,15 @@ def delete_token(session: Session, *, token_id: UUID) -> None:
     session.execute(delete(OneTimeToken).where(OneTimeToken.id == token_id))
 
 
-def delete_tokens(session: Session, *, user_id: UUID, kinds: Collection[TokenKind] | None = None) -> None:
-    """Let the user's tokens, of these kinds or of all, prove nothing any more."""
-    deletion = delete(OneTimeToken).where(OneTimeToken.user_id == user_id)
-    session.execute(deletion if kinds is None else deletion.where(OneTimeToken.kind.in_(kinds)))
+def delete_tokens(session: Session, *, user_id: UUID, kinds: Collection[TokenKind]) -> None:
+    """Let the user's tokens of these kinds prove nothing any more."""
+    session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id, OneTimeToken.kind.in_(kinds)))
+
+
+def delete_proofs(session: Session, *, user_id: UUID) -> None:
+    """Let nothing prove to be the user that was mailed or begun so far: tokens, and the codes they yielded."""
+    session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
+    delete_flows_of_user(session, user_id=user_id)
 
 
 def delete_old_tokens(session: Session, *, created_before: datetime) -> None:
@@ -104,6 +109,12 @@ def forget_provider_tokens(session: Session, *, issued_before: datetime) -> None
         .where(FlowState.provider_tokens.is_not(None), FlowState.auth_code_issued_at < issued_before)
         .values(provider_tokens=None)
     )
+
+
+def delete_flows_of_user(session: Session, *, user_id: UUID) -> None:
+    """Forget the codes that would sign in a locked user, and their journeys to link an account."""
+    is_theirs = or_(FlowState.user_id == user_id, FlowState.linking_user_id == user_id)
+    session.execute(delete(FlowState).where(is_theirs))
 
 
 def delete_flows(session: Session, *, created_before: datetime) -> None:
