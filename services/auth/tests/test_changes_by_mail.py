@@ -119,6 +119,15 @@ class TestChangingTheAddress:
         with pytest.raises(TokenExpired):
             self.agree(confirming, letters[MailKind.EMAIL_CHANGE])
 
+    def test_nobody_is_asked_again_after_a_new_password(self, desk, ada, auth_settings):
+        """Whoever began the change with the old password must not get the account by it."""
+        lenient = desk.with_settings(auth_settings(email_auto_confirm=False, secure_email_change=False))
+        lenient.update(ada, email=self.NEW)
+        assert lenient.update(ada, password="another password").new_email is None
+        lenient.letters()
+        lenient.run(by_mail.resend_email_change, email=self.NEW, link=PLAIN_LINK)
+        assert not lenient.letters()
+
 
 class TestAnonymousUsers:
     @pytest.fixture

@@ -148,8 +148,9 @@ class User(Base):
         return self.banned_until is not None and self.banned_until > now
 
     def change_password(self, password_hash: str, *, now: datetime) -> None:
-        """Sign in with another password from now on."""
+        """Sign in with another password from now on; a change of address that was begun with the old one is off."""
         self.password_hash = password_hash
+        self.new_email, self.new_email_confirmations = None, 0
         self.updated_at = now
 
     def confirm_email(self, *, now: datetime) -> None:
