@@ -113,7 +113,7 @@ class Settings(ServiceSettings):
     # Mailed links and codes.
     otp_lifetime: timedelta = Field(default=timedelta(hours=1), le=timedelta(days=1))
     otp_length: int = Field(default=6, ge=6, le=10)
-    # How often one address gets a mail it asked for.
+    # How often one address gets a mail of one kind that it asked for.
     mail_interval: timedelta = timedelta(seconds=60)
 
     # Who writes, and through which server.

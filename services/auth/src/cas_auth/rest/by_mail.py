@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
+from cas_auth.domain.mails import MailKind
 from cas_auth.domain.refusals import InvalidRequest, PhoneLoginsDisabled
 from cas_auth.operations import by_mail
 from cas_auth.operations.mails import MailedLink
@@ -16,8 +17,8 @@ from cas_kit.rest import json_response, router
 routes = router(tags=["by mail"])
 _ANSWERS = {200: {"model": NothingOut}, **documented(400, 413, 422, 429, 503)}
 _RESENDABLE = {
-    "signup": by_mail.resend_confirmation,
-    "email_change": by_mail.resend_email_change,
+    "signup": (MailKind.CONFIRMATION, by_mail.resend_confirmation),
+    "email_change": (MailKind.EMAIL_CHANGE, by_mail.resend_email_change),
 }
 _BY_PHONE = frozenset({"sms", "phone_change"})
 
@@ -30,7 +31,7 @@ def recover(
     if not body.email:
         raise InvalidRequest("Password recovery requires an email")
     link = _link(body, redirect_to)
-    limit_mail(dependencies, origin=origin, email=body.email)
+    limit_mail(dependencies, origin=origin, email=body.email, kind=MailKind.RECOVERY)
     with dependencies.database.transaction() as session:
         by_mail.request_recovery(
             session, dependencies.tools, email=body.email, link=link, origin=origin, now=datetime.now(UTC)
@@ -46,7 +47,7 @@ def sign_in_by_mail(
     """Mail a link and a code that sign in; answered alike for every address."""
     email = _one_address(body.email, body.phone)
     link = _link(body, redirect_to)
-    limit_mail(dependencies, origin=origin, email=email)
+    limit_mail(dependencies, origin=origin, email=email, kind=MailKind.MAGIC_LINK)
     by_mail.request_sign_in(
         dependencies.database,
         dependencies.tools,
@@ -71,11 +72,10 @@ def resend(
         raise InvalidRequest("Type provided requires a phone number")
     email = _one_address(body.email, body.phone)
     link = _link(body, redirect_to)
-    limit_mail(dependencies, origin=origin, email=email)
+    kind, send = _RESENDABLE[body.type]
+    limit_mail(dependencies, origin=origin, email=email, kind=kind)
     with dependencies.database.transaction() as session:
-        _RESENDABLE[body.type](
-            session, dependencies.tools, email=email, link=link, origin=origin, now=datetime.now(UTC)
-        )
+        send(session, dependencies.tools, email=email, link=link, origin=origin, now=datetime.now(UTC))
     return json_response({})
 
 

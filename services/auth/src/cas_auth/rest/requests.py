@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from cas_auth.credentials.keys import KeyRing
 from cas_auth.domain.accounts import account_name
 from cas_auth.domain.audit import Origin
+from cas_auth.domain.mails import MailKind
 from cas_auth.domain.networks import network_of
 from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAuthorization
 from cas_auth.operations.administration import authorize_admin
@@ -192,9 +193,10 @@ def limit_provider(dependencies: AuthDependencies, *, origin: Origin) -> None:
     dependencies.limiter.hit(dependencies.settings.sign_in_limit_per_ip, "sign-in-ip", network_name(origin))
 
 
-def limit_mail(dependencies: AuthDependencies, *, origin: Origin, email: str) -> None:
+def limit_mail(dependencies: AuthDependencies, *, origin: Origin, email: str, kind: MailKind) -> None:
     """Count a mail that somebody asks for.
 
+    :param kind: each is counted by itself, so that asking for what is never sent keeps nobody from what is.
     :raises RateLimited: too many were asked for from this network.
     :raises MailedTooRecently: the address has just been written to, or would have been if it were known.
     """
@@ -203,7 +205,7 @@ def limit_mail(dependencies: AuthDependencies, *, origin: Origin, email: str) ->
     seconds = int(settings.mail_interval.total_seconds())
     try:
         if seconds:
-            dependencies.limiter.hit(f"1/{seconds} second", "mail", account_name(email))
+            dependencies.limiter.hit(f"1/{seconds} second", "mail", kind, account_name(email))
     except RateLimited as error:
         raise MailedTooRecently(retry_after=error.retry_after) from error
 

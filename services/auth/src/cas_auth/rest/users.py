@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
+from cas_auth.domain.mails import MailKind
 from cas_auth.domain.refusals import PhoneChangesDisabled
 from cas_auth.operations import accounts, sessions
 from cas_auth.operations.accounts import AccountChange
@@ -44,7 +45,7 @@ def update_user(
         raise PhoneChangesDisabled
     limit_user_update(dependencies, caller=caller, new_password=bool(body.password))
     if body.email and not dependencies.settings.email_auto_confirm:
-        limit_mail(dependencies, origin=origin, email=body.email)
+        limit_mail(dependencies, origin=origin, email=body.email, kind=MailKind.EMAIL_CHANGE)
     user = accounts.update_user(
         dependencies.database,
         dependencies.tools,
@@ -75,6 +76,6 @@ def reauthenticate(caller: CallerDep, dependencies: AuthDep, origin: OriginDep) 
     with dependencies.database.transaction() as session:
         found = sessions.authenticate(session, user_id=caller.user_id, session_id=caller.session_id, now=now)
         if found.user.email:
-            limit_mail(dependencies, origin=origin, email=found.user.email)
+            limit_mail(dependencies, origin=origin, email=found.user.email, kind=MailKind.REAUTHENTICATION)
         request_reauthentication(session, dependencies.tools, found.user, origin=origin, now=now)
     return json_response({})
