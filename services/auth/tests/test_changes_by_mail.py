@@ -221,6 +221,23 @@ class TestChangingThePassword:
             strict.update(ada, password="another password", current_password="wrong password")
         strict.update(ada, password="another password", current_password=desk.password)
 
+    @pytest.fixture
+    def recovered(self, desk, ada, auth_settings):
+        """Where the current password is asked for, and somebody came by a recovery mail."""
+        strict = desk.with_settings(auth_settings(password_change_requires_current=True))
+        strict.run(by_mail.request_recovery, email="ada@example.com", link=PLAIN_LINK)
+        return strict, strict.verify(link=strict.letter().link_token, type="recovery")
+
+    def test_who_forgot_the_current_password_need_not_know_it(self, recovered):
+        strict, grant = recovered
+        strict.update(grant, password="another password")
+        assert isinstance(strict.sign_in(password="another password"), Grant)
+
+    def test_a_recovery_of_long_ago_proves_nothing(self, recovered):
+        strict, grant = recovered
+        with pytest.raises(CurrentPasswordRequired):
+            strict.at(strict.now + timedelta(hours=24, seconds=1)).update(grant, password="another password")
+
     def test_a_current_password_has_to_be_right_wherever_it_is_given(self, desk, ada):
         with pytest.raises(CurrentPasswordInvalid):
             desk.update(ada, password="another password", current_password="wrong password")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cas_auth.domain.audit import Origin
 from cas_auth.domain.sessions import (
+    REAUTHENTICATED_FOR,
     AssuranceLevel,
     AuthMethod,
     Expiry,
@@ -93,6 +94,11 @@ class UserSession(Base):
     def is_older_than(self, age: timedelta, now: datetime) -> bool:
         """Whether its user proved who they are longer ago."""
         return now - self.created_at > age
+
+    def is_recovery(self, now: datetime) -> bool:
+        """Whether its user has just come by a recovery mail, to choose a password instead of one they forgot."""
+        came_by_it = any(entry["method"] == AuthMethod.RECOVERY for entry in self.amr)
+        return came_by_it and not self.is_older_than(REAUTHENTICATED_FOR, now)
 
     def note_access_token(self, *, good_until: datetime) -> None:
         """Remember until when access tokens of this session are good, should it end before."""

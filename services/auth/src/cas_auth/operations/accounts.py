@@ -183,7 +183,7 @@ def update_user(
     :raises InvalidRequest: the address, the password or the metadata cannot be accepted.
     :raises WeakPassword: the password is too short, or others use it.
     :raises SamePassword: it is the one they have.
-    :raises CurrentPasswordRequired: this installation asks for it.
+    :raises CurrentPasswordRequired: this installation asks for it, and nobody has just come by a recovery mail.
     :raises CurrentPasswordInvalid: it is not the one they have.
     :raises ReauthenticationNeeded: this installation asks for a mailed code.
     :raises ReauthenticationNotValid: the code is wrong or too old.
@@ -199,7 +199,7 @@ def update_user(
         _demand_second_factor(found)
         stored = found.user.password_hash
         try:
-            password_hash = _new_password_hash(tools, stored, change)
+            password_hash = _new_password_hash(tools, found, change, now=now)
         except CurrentPasswordInvalid:
             _record_doubt(database, found, "current_password", origin=origin, now=now)
             raise
@@ -255,13 +255,15 @@ def _demand_second_factor(found: UserSession) -> None:
         raise SecondFactorRequired
 
 
-def _new_password_hash(tools: Tools, stored: str | None, change: AccountChange) -> str:
-    password = change.password or ""
+def _new_password_hash(tools: Tools, found: UserSession, change: AccountChange, *, now: datetime) -> str:
+    password, stored = change.password or "", found.user.password_hash
     check_new_password(tools, password)
     if change.current_password is not None:
         if stored is not None and not tools.hasher.matches(change.current_password, stored):
             raise CurrentPasswordInvalid
-    elif stored is not None and tools.settings.password_change_requires_current:
+    elif (
+        stored is not None and tools.settings.password_change_requires_current and not found.is_recovery(now)
+    ):
         raise CurrentPasswordRequired
     if tools.hasher.matches(password, stored):
         raise SamePassword
