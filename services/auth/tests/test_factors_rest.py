@@ -202,6 +202,19 @@ class TestVerify:
         assert int(answer.headers["retry-after"]) > 0
 
 
+class TestLimits:
+    def test_are_not_used_up_by_sessions_that_ended(self, start):
+        auth = start(factor_limit_per_user="3/hour", factor_verify_limit_per_user="1/hour")
+        ended = Device(auth, auth.sign_up().json())
+        auth.sign_out(ended.session["access_token"])
+        ended.id = uuid4()
+        for answer in (ended.enroll(), ended.challenge(), ended.verify("123456", str(uuid4()))):
+            assert refused(answer, 403, "session_not_found")
+        owner = Device(auth, auth.sign_in().json())
+        owner.enroll()
+        assert owner.verify().status_code == 200
+
+
 class TestUnenroll:
     def test_answers_the_id(self, proven, auth):
         answer = proven.unenroll()

@@ -451,6 +451,15 @@ class TestRateLimits:
         assert refused(auth.update(token, password="some guess"), 429, "over_request_rate_limit")
         assert auth.update(token, data={}).status_code == 200
 
+    def test_of_an_owner_are_not_used_up_by_sessions_that_ended(self, start):
+        auth = start(update_limit_per_user="1/hour", password_change_limit_per_user="1/hour")
+        ended = auth.sign_up().json()["access_token"]
+        auth.sign_out(ended)
+        for _ in range(2):
+            assert refused(auth.update(ended, password="another password"), 403, "session_not_found")
+        owner = auth.sign_in().json()["access_token"]
+        assert auth.update(owner, password="another password").status_code == 200
+
     def test_are_lifted_while_redis_is_away(self, start, address):
         auth = start(sign_in_limit_per_account_for_strangers="1/hour", redis_url="redis://127.0.0.1:1/0")
         assert [self.sign_in(auth, address, "203.0.113.1").status_code for _ in range(3)] == [400] * 3

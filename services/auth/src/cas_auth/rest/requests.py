@@ -16,7 +16,9 @@ from cas_auth.domain.audit import Origin
 from cas_auth.domain.mails import MailKind
 from cas_auth.domain.networks import network_of
 from cas_auth.domain.refusals import BadJwt, BadSubject, MailedTooRecently, NoAuthorization
+from cas_auth.models import UserSession
 from cas_auth.operations.administration import authorize_admin
+from cas_auth.operations.sessions import authenticate
 from cas_auth.operations.tools import Tools
 from cas_auth.rest.turns import SharedAnswers, Turns
 from cas_auth.settings import Settings
@@ -153,6 +155,21 @@ def _protocol_words(request: Request) -> Iterator[None]:
         raise BadJwt from error
 
 
+def live_session(dependencies: AuthDependencies, caller: Caller) -> UserSession:
+    """The caller's session, with its user.
+
+    Asked for before anything of the user's is counted, so that a session that has ended uses up nothing of theirs.
+
+    :raises CallerNotFound: the user is gone.
+    :raises SessionNotFound: the session was ended.
+    :raises UserBanned: the user is banned.
+    """
+    with dependencies.database.transaction() as session:
+        return authenticate(
+            session, user_id=caller.user_id, session_id=caller.session_id, now=datetime.now(UTC)
+        )
+
+
 # ---- from where ----
 
 
@@ -229,7 +246,7 @@ def limit_anonymous(dependencies: AuthDependencies, *, origin: Origin) -> None:
 
 
 def limit_user_update(dependencies: AuthDependencies, *, caller: Caller, new_password: bool) -> None:
-    """Count a change of the caller's account.
+    """Count a change of the account of a caller whose session lasts.
 
     :param new_password: the password is among what changes.
     :raises RateLimited: there were too many.
@@ -243,13 +260,14 @@ def limit_user_update(dependencies: AuthDependencies, *, caller: Caller, new_pas
 def limit_factor(dependencies: AuthDependencies, *, caller: Caller) -> None:
     """Count a request about the caller's second factors.
 
-    :raises RateLimited: there were too many.
+    :raises RateLimited: there were too many; or whatever `live_session` raises.
     """
+    live_session(dependencies, caller)
     dependencies.limiter.hit(dependencies.settings.factor_limit_per_user, "factor-user", str(caller.user_id))
 
 
 def limit_factor_verification(dependencies: AuthDependencies, *, caller: Caller) -> None:
-    """Count a guess at a code of the caller's second factors.
+    """Count a guess at a code of the second factors of a caller whose session lasts.
 
     :raises RateLimited: there were too many.
     """

@@ -12,7 +12,7 @@ from cas_auth.operations.by_mail import request_reauthentication
 from cas_auth.operations.mails import MailedLink
 from cas_auth.rest import PREFIX
 from cas_auth.rest.errors import documented
-from cas_auth.rest.requests import AuthDep, CallerDep, OriginDep, limit_mail, limit_user_update
+from cas_auth.rest.requests import AuthDep, CallerDep, OriginDep, limit_mail, limit_user_update, live_session
 from cas_auth.rest.schemas import NothingOut, UserOut, UserUpdateIn
 from cas_auth.rest.sessions import user_response
 from cas_kit.rest import json_response, router
@@ -23,11 +23,7 @@ routes = router(tags=["user"])
 @routes.get(f"{PREFIX}/user", responses={200: {"model": UserOut}, **documented(400, 401, 403)})
 def get_user(caller: CallerDep, dependencies: AuthDep) -> Response:
     """Get the caller, as long as their session lasts."""
-    with dependencies.database.transaction() as session:
-        found = sessions.authenticate(
-            session, user_id=caller.user_id, session_id=caller.session_id, now=datetime.now(UTC)
-        )
-    return user_response(found.user, audience=dependencies.settings.audience)
+    return user_response(live_session(dependencies, caller).user, audience=dependencies.settings.audience)
 
 
 @routes.put(
@@ -43,6 +39,7 @@ def update_user(
     """Change the caller's address, password or metadata; a null removes its key. `app_metadata`: administrators."""
     if body.phone:
         raise PhoneChangesDisabled
+    live_session(dependencies, caller)
     limit_user_update(dependencies, caller=caller, new_password=bool(body.password))
     if body.email and not dependencies.settings.email_auto_confirm:
         limit_mail(dependencies, origin=origin, email=body.email, kind=MailKind.EMAIL_CHANGE)
