@@ -245,6 +245,16 @@ class TestAskingForMails:
         for path in ("recover", "otp"):
             assert auth.post(path, {"email": "ada@example.com"}).status_code == 200
 
+    def test_an_address_that_stays_is_not_written_to_and_not_counted(self, start):
+        confirming = start(email_auto_confirm=False, mail_interval="PT60S")
+        confirming.sign_up()
+        confirmed = {"type": "signup", "token_hash": confirming.letter().link_token}
+        token = confirming.post("verify", confirmed).json()["access_token"]
+        for city in ("London", "Paris"):
+            answer = confirming.update(token, email="Ada@Example.com", data={"city": city})
+            assert (answer.status_code, answer.json()["user_metadata"]) == (200, {"city": city})
+        assert not confirming.letters()
+
     def test_one_network_does_not_ask_all_the_time(self, start):
         auth = start(mail_limit_per_ip="2/minute")
         answers = [auth.post("recover", {"email": f"{n}@example.com"}) for n in range(3)]

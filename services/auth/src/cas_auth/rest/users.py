@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
+from cas_auth.domain.accounts import lookup_email
 from cas_auth.domain.mails import MailKind
 from cas_auth.domain.refusals import PhoneChangesDisabled
 from cas_auth.operations import accounts, sessions
@@ -39,10 +40,11 @@ def update_user(
     """Change the caller's address, password or metadata; a null removes its key. `app_metadata`: administrators."""
     if body.phone:
         raise PhoneChangesDisabled
-    live_session(dependencies, caller)
+    present = live_session(dependencies, caller).user.email
     limit_user_update(dependencies, caller=caller, new_password=bool(body.password))
-    if body.email and not dependencies.settings.email_auto_confirm:
-        limit_mail(dependencies, origin=origin, email=body.email, kind=MailKind.EMAIL_CHANGE)
+    wanted = body.email or present
+    if wanted and lookup_email(wanted) != present and not dependencies.settings.email_auto_confirm:
+        limit_mail(dependencies, origin=origin, email=wanted, kind=MailKind.EMAIL_CHANGE)
     user = accounts.update_user(
         dependencies.database,
         dependencies.tools,
