@@ -129,6 +129,20 @@ class TestChangingTheAddress:
         assert not lenient.letters()
 
 
+class TestChangingATrustedAddress:
+    def test_ends_what_was_mailed_to_the_old_one(self, desk, ada):
+        desk.run(by_mail.request_recovery, email="ada@example.com", link=PLAIN_LINK)
+        letter = desk.letter()
+        desk.update(ada, email="lovelace@example.com")
+        with pytest.raises(TokenExpired):
+            desk.verify(link=letter.link_token, type="recovery")
+
+    def test_is_told_to_the_old_one(self, desk, ada):
+        desk.update(ada, email="lovelace@example.com")
+        told = desk.letter()
+        assert (told.kind, told.address) == (MailKind.EMAIL_CHANGED, "ada@example.com")
+
+
 class TestAnonymousUsers:
     @pytest.fixture
     def welcoming(self, confirming, auth_settings):
@@ -163,6 +177,7 @@ class TestAnonymousUsers:
         trusting = desk.with_settings(auth_settings(anonymous_enabled=True))
         grant = self.sign_up(trusting)
         assert not trusting.update(grant, email="ada@example.com", password="a good password").is_anonymous
+        assert not trusting.letters()
         assert trusting.sign_in(password="a good password").user.id == grant.user.id
 
     def test_have_nothing_to_reauthenticate_by(self, welcoming):

@@ -41,6 +41,7 @@ from cas_auth.operations.one_time import redeem_users_code
 from cas_auth.operations.passwords import check_new_password
 from cas_auth.operations.sessions import authenticate, start_session
 from cas_auth.operations.tools import Tools
+from cas_auth.operations.verification import change_address
 from cas_auth.repository.audit_log import add_audit_entry
 from cas_auth.repository.one_time_tokens import delete_proofs, delete_tokens
 from cas_auth.repository.sessions import end_sessions
@@ -48,7 +49,6 @@ from cas_auth.repository.users import (
     add_email_user,
     find_credentials,
     find_user_by_email,
-    save_email,
 )
 from cas_kit.db import Database
 
@@ -314,8 +314,7 @@ def _change_email(
     if address == user.email:
         return
     if tools.settings.email_auto_confirm:
-        user.change_email(address, identity_id=tools.new_id(), now=now)
-        save_email(session)
+        change_address(session, tools, user, address, now=now)
         return
     if find_user_by_email(session, email=address) is not None:
         raise EmailExists

@@ -12,6 +12,7 @@ from cas_auth.domain.audit import AuditAction, Origin
 from cas_auth.domain.mails import MailKind
 from cas_auth.domain.one_time_tokens import KINDS_OF, METHOD_OF, TokenKind, VerifyType
 from cas_auth.domain.refusals import BannedFromVerifying, TokenExpired
+from cas_auth.models import User
 from cas_auth.operations.flows import issue_code
 from cas_auth.operations.mails import request_mail
 from cas_auth.operations.one_time import Redeemed, redeem_code, redeem_link
@@ -133,19 +134,28 @@ def _agree_to_change(session: Session, tools: Tools, redeemed: Redeemed, *, now:
     :raises TokenExpired: the change was given up.
     :raises EmailExists: somebody else has taken the address since.
     """
-    user, old_email = redeemed.user, redeemed.user.email
+    user = redeemed.user
     if user.new_email is None:
         raise TokenExpired
     agreement = Agreement.NEW if redeemed.kind is TokenKind.EMAIL_CHANGE_NEW else Agreement.CURRENT
-    needed = Agreement.BOTH if tools.settings.secure_email_change and old_email else Agreement.NEW
+    needed = Agreement.BOTH if tools.settings.secure_email_change and user.email else Agreement.NEW
     if not user.agree_to_email_change(agreement, needed=needed, now=now):
         return False
-    user.change_email(user.new_email, identity_id=tools.new_id(), now=now)
+    change_address(session, tools, user, user.new_email, now=now)
+    return True
+
+
+def change_address(session: Session, tools: Tools, user: User, email: str, *, now: datetime) -> None:
+    """Give a locked user another address. What was mailed to the old one proves nothing any more, and it is told.
+
+    :raises EmailExists: somebody else has the address.
+    """
+    old_email = user.email
+    user.change_email(email, identity_id=tools.new_id(), now=now)
     save_email(session)
     delete_proofs(session, user_id=user.id)
     if old_email:
         request_mail(session, tools, kind=MailKind.EMAIL_CHANGED, address=old_email, user_id=user.id, now=now)
-    return True
 
 
 def _sign_in(
