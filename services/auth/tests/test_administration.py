@@ -37,6 +37,7 @@ from cas_auth.domain.user_list import UserCursor, UserMatch
 from cas_auth.models import Identity, Mail, OneTimeToken, User, UserSession
 from cas_auth.operations import administration
 from cas_auth.operations.administration import Act, UserAttributes, authorize_admin
+from cas_auth.operations.directory import set_app_roles
 from cas_auth.operations.mails import request_mail
 from cas_auth.operations.one_time import make_token
 
@@ -324,11 +325,21 @@ class TestDeleteUser:
             desk.sign_in()
         assert desk.sign_up().user.id != ada.user.id
 
-    def test_can_be_repeated_and_then_be_made_complete(self, office, ada, audit):
+    def test_is_not_undone_by_a_change(self, office, desk, ada):
         office.delete(ada.user.id, keep_id=True)
-        entries = len(audit())
+        with pytest.raises(UserNotFound):
+            office.update(ada.user.id, email="ada@example.com", password=desk.password, email_confirm=True)
+        with pytest.raises(InvalidCredentials):
+            desk.sign_in()
+
+    def test_can_be_repeated_and_then_be_made_complete(self, office, desk, ada, database):
         office.delete(ada.user.id, keep_id=True)
-        assert len(audit()) == entries
+        with database.transaction() as session:
+            set_app_roles(
+                session, user_id=ada.user.id, roles=["tutor"], active_role=None, version=1, now=desk.now
+            )
+        Office(desk, Act(ADMIN, desk.origin, desk.now + DAY)).delete(ada.user.id, keep_id=True)
+        assert (office.get(ada.user.id).app_metadata, office.get(ada.user.id).deleted_at) == ({}, desk.now)
         office.delete(ada.user.id)
         with pytest.raises(UserNotFound):
             office.get(ada.user.id)

@@ -233,7 +233,8 @@ class User(Base):
         self.email_change_sent_at = self.reauthentication_sent_at = None
         self.new_email_confirmations = 0
         self.app_metadata, self.user_metadata, self.role = {}, {}, TOKEN_ROLE
-        self.deleted_at = self.updated_at = now
+        self.deleted_at = self.deleted_at or now
+        self.updated_at = now
 
     def merge_app_metadata(self, changes: Mapping[str, Any], *, now: datetime) -> None:
         """Lay `changes` over what tokens say of the user.

@@ -177,7 +177,7 @@ def update_user(
 ) -> User:
     """Change a user. A ban or a new password ends their sessions; mailed links do not outlive password or address.
 
-    :raises UserNotFound: there is no such user.
+    :raises UserNotFound: there is no such user, or nothing but their id was kept.
     :raises InvalidRequest: something cannot be accepted.
     :raises WeakPassword: nobody should choose the password.
     :raises EmailExists: the address belongs to somebody else; or `PhoneExists`.
@@ -186,6 +186,8 @@ def update_user(
     checked = _Checked.of(tools, attributes)
     with database.transaction() as session:
         user = _locked(session, user_id)
+        if user.deleted_at is not None:
+            raise UserNotFound
         checked.apply(tools, user, now=act.now)
         save_user(session)
         checked.cut_off(session, user)
@@ -204,8 +206,6 @@ def delete_user(session: Session, *, user_id: UUID, keep_id: bool, act: Act) -> 
     :raises UserNotFound: there is no such user.
     """
     user = _locked(session, user_id)
-    if keep_id and user.deleted_at is not None:
-        return
     if keep_id:
         delete_traces(session, user)
         user.retire(act.now)
