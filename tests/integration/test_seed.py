@@ -108,7 +108,8 @@ def test_listings_of_other_people_keep_a_picture_when_one_of_them_leaves(stack, 
         with listings_database.autocommit() as connection:
             return connection.scalar(waiting)
 
-    until(lambda: removals() == 0, within=30)
+    # A process that another test killed may have claimed one for half a minute.
+    until(lambda: removals() == 0, within=90)
     assert httpx.get(address).status_code == 200
 
 
