@@ -150,6 +150,7 @@ def _parsed(response: httpx.Response, content: bytes) -> dict[str, Any]:
         raise HookAnswerNotJson
     try:
         answer = json.loads(content)
+        # Half a character is JSON, but nothing that can be sent on.
         json.dumps(answer, ensure_ascii=False).encode()
     except ValueError as error:
         raise HookFailed("Error unmarshaling JSON output.") from error
